@@ -1,0 +1,63 @@
+// Contracts of the elementwise kernels: one output element from the input elements at the same place.
+#pragma once
+
+#include "core/kernels/kernel.h"
+
+namespace nn {
+
+inline constexpr int kUnaryParams = 3;
+
+// y = op(x), or gx = op.backward(gy, s) for the fused derivatives, where s is what the operation saved.
+// x and y have dtype `dtype`. y may be exactly x (in place); otherwise they do not overlap.
+struct UnaryArgs {
+  StridedLoop<2> loop;  // y, x
+  DType dtype;
+  double params[kUnaryParams];
+};
+
+struct UnaryBackwardArgs {
+  StridedLoop<3> loop;  // gx, gy, s
+  DType dtype;
+  double params[kUnaryParams];
+};
+
+// z = op(x, y). x and y have dtype `dtype`; z has it too, or boolean for comparisons and logic.
+// z may be exactly x or y (in place) where the dtypes agree.
+struct BinaryArgs {
+  StridedLoop<3> loop;  // z, x, y
+  DType dtype;
+};
+
+// y = x converted: float to integer truncates toward zero, anything to boolean is x != 0.
+struct CastArgs {
+  StridedLoop<2> loop;  // y, x
+  DType to;
+  DType from;
+};
+
+// y = value, everywhere. `real` for floating dtypes, `integer` for the others.
+struct FillArgs {
+  StridedLoop<1> loop;  // y
+  DType dtype;
+  double real;
+  int64_t integer;
+};
+
+// z = condition ? x : y. condition is boolean; x, y, z have dtype `dtype`.
+struct WhereArgs {
+  StridedLoop<4> loop;  // z, condition, x, y
+  DType dtype;
+};
+
+// unary, unary_backward and binary hold one kernel for each operation of the lists in csrc/math/elementwise.h, in the
+// order of the list.
+struct ElementwiseKernels {
+  const Kernel<UnaryArgs>* unary;
+  const Kernel<UnaryBackwardArgs>* unary_backward;
+  const Kernel<BinaryArgs>* binary;
+  Kernel<CastArgs> cast;
+  Kernel<FillArgs> fill;
+  Kernel<WhereArgs> where;
+};
+
+}  // namespace nn

@@ -1,0 +1,30 @@
+// How kernels use threads: a static split of [0, count) over ctx.threads, none of it where the work is small.
+// The split may decide which thread computes an element, never the order in which an element is summed.
+#pragma once
+
+#include <omp.h>
+
+#include "core/kernels/kernel.h"
+
+namespace nn::NN_ISA {
+
+// Calls body(begin, end) on consecutive parts that cover [0, count), in parallel. Each thread gets at least `grain`
+// items, so count <= grain stays on the calling thread. The body must not throw.
+template <class Body>
+static inline void parallel_for(const LaunchContext& ctx, int64_t count, int64_t grain, const Body& body) {
+  if (count <= 0) return;
+  const int64_t most = grain > 0 ? (count + grain - 1) / grain : count;
+  const int threads = static_cast<int>(most < ctx.threads ? most : ctx.threads);
+  if (threads <= 1) {
+    body(int64_t{0}, count);
+    return;
+  }
+#pragma omp parallel num_threads(threads)
+  {
+    const int64_t t = omp_get_thread_num(), n = omp_get_num_threads();
+    const int64_t begin = count * t / n, end = count * (t + 1) / n;
+    if (begin < end) body(begin, end);
+  }
+}
+
+}  // namespace nn::NN_ISA

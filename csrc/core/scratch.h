@@ -1,0 +1,22 @@
+// Working memory of one kernel launch, from the caching allocator of the CPU: 64-byte aligned, not initialised.
+// Members are not inline, because kernel files of several instruction sets share this class.
+#pragma once
+
+#include <cstddef>
+
+namespace nn {
+
+class Scratch {
+ public:
+  explicit Scratch(size_t bytes);
+  ~Scratch();
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  void* const data;
+
+ private:
+  const size_t bytes_;
+};
+
+}  // namespace nn
