@@ -1,0 +1,40 @@
+// Window arithmetic of convolution and pooling along one axis, shared by C++ and CUDA: constexpr integers only.
+// Output position o reads, with tap r, the input position o * stride - pad + r * dilation; positions outside the input
+// are zero (convolution) or skipped (pooling).
+#pragma once
+
+#include <cstdint>
+
+namespace nn::NN_ISA {
+
+// Half-open range; empty when end <= begin.
+struct WindowRange {
+  int64_t begin, end;
+};
+
+// Division that rounds toward minus infinity; the divisor is positive.
+constexpr int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -((-a + b - 1) / b); }
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return -floor_div(-a, b); }
+
+constexpr WindowRange clip_range(int64_t begin, int64_t end, int64_t count) {
+  const int64_t b = begin < 0 ? 0 : begin, e = end > count ? count : end;
+  return {b, e < b ? b : e};
+}
+
+// Number of output positions; 0 or less when the kernel does not fit into the padded input.
+constexpr int64_t window_out_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad_begin, int64_t pad_end,
+                                  int64_t dilation) {
+  return floor_div(in + pad_begin + pad_end - dilation * (kernel - 1) - 1, stride) + 1;
+}
+
+// Taps of the window whose first element lies at input position `start` that fall inside [0, in).
+constexpr WindowRange taps_inside(int64_t start, int64_t kernel, int64_t dilation, int64_t in) {
+  return clip_range(ceil_div(-start, dilation), ceil_div(in - start, dilation), kernel);
+}
+
+// Output positions o in [0, out) whose element o * stride + offset falls inside [0, in); offset = r * dilation - pad.
+constexpr WindowRange outputs_inside(int64_t offset, int64_t stride, int64_t in, int64_t out) {
+  return clip_range(ceil_div(-offset, stride), ceil_div(in - offset, stride), out);
+}
+
+}  // namespace nn::NN_ISA
