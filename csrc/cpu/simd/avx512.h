@@ -1,0 +1,82 @@
+// The primitives of Vec for AVX-512 (F, DQ, VL): what differs from generic.h at 64 bytes. Masks are mask registers.
+#pragma once
+
+// GCC 12 warns about its own header (gcc.gnu.org/PR105593): intrinsics without a mask start from an undefined register.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+
+#include "cpu/simd/generic.h"
+
+namespace nn::NN_ISA {
+
+template <class T>
+struct Lanes;
+
+template <>
+struct Lanes<float> : GenericLanes<float, 64> {
+  using Mask = __mmask16;
+  NN_FN Mask first(int n) { return n >= size ? Mask(0xffff) : Mask((1u << n) - 1); }
+  using GenericLanes::load;
+  using GenericLanes::store;
+  NN_FN Values load(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+  NN_FN void store(float* p, Values x, int n) { _mm512_mask_storeu_ps(p, first(n), x); }
+  NN_FN void stream(float* p, Values x) { _mm512_stream_ps(p, x); }
+  NN_FN Mask lt(Values a, Values b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
+  NN_FN Mask le(Values a, Values b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
+  NN_FN Mask eq(Values a, Values b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+  NN_FN Mask ne(Values a, Values b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ); }
+  NN_FN bool any(Mask m) { return m != 0; }
+  NN_FN Values select(Mask m, Values a, Values b) { return _mm512_mask_blend_ps(m, b, a); }
+  NN_FN Values fma(Values a, Values b, Values c) { return _mm512_fmadd_ps(a, b, c); }
+  // The instruction gives b where either is NaN.
+  NN_FN Values min(Values a, Values b) { return _mm512_mask_min_ps(a, eq(a, a), a, b); }
+  NN_FN Values max(Values a, Values b) { return _mm512_mask_max_ps(a, eq(a, a), a, b); }
+  NN_FN Values sqrt(Values x) { return _mm512_sqrt_ps(x); }
+  NN_FN Values round(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  NN_FN Values floor(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+  NN_FN Values ceil(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
+  NN_FN Values trunc(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
+  NN_FN Values scale2(Values x, Values n) { return _mm512_scalef_ps(x, n); }
+  NN_FN Values split(Values x, Values& e) {
+    const Values m = _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+    const Values floor_log2 = _mm512_getexp_ps(x);
+    e = _mm512_mask_add_ps(floor_log2, lt(m, broadcast(1)), floor_log2, broadcast(1));
+    return m;
+  }
+};
+
+template <>
+struct Lanes<double> : GenericLanes<double, 64> {
+  using Mask = __mmask8;
+  NN_FN Mask first(int n) { return n >= size ? Mask(0xff) : Mask((1u << n) - 1); }
+  using GenericLanes::load;
+  using GenericLanes::store;
+  NN_FN Values load(const double* p, int n) { return _mm512_maskz_loadu_pd(first(n), p); }
+  NN_FN void store(double* p, Values x, int n) { _mm512_mask_storeu_pd(p, first(n), x); }
+  NN_FN void stream(double* p, Values x) { _mm512_stream_pd(p, x); }
+  NN_FN Mask lt(Values a, Values b) { return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ); }
+  NN_FN Mask le(Values a, Values b) { return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ); }
+  NN_FN Mask eq(Values a, Values b) { return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ); }
+  NN_FN Mask ne(Values a, Values b) { return _mm512_cmp_pd_mask(a, b, _CMP_NEQ_UQ); }
+  NN_FN bool any(Mask m) { return m != 0; }
+  NN_FN Values select(Mask m, Values a, Values b) { return _mm512_mask_blend_pd(m, b, a); }
+  NN_FN Values fma(Values a, Values b, Values c) { return _mm512_fmadd_pd(a, b, c); }
+  NN_FN Values min(Values a, Values b) { return _mm512_mask_min_pd(a, eq(a, a), a, b); }
+  NN_FN Values max(Values a, Values b) { return _mm512_mask_max_pd(a, eq(a, a), a, b); }
+  NN_FN Values sqrt(Values x) { return _mm512_sqrt_pd(x); }
+  NN_FN Values round(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  NN_FN Values floor(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
+  NN_FN Values ceil(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
+  NN_FN Values trunc(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
+  NN_FN Values scale2(Values x, Values n) { return _mm512_scalef_pd(x, n); }
+  NN_FN Values split(Values x, Values& e) {
+    const Values m = _mm512_getmant_pd(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+    const Values floor_log2 = _mm512_getexp_pd(x);
+    e = _mm512_mask_add_pd(floor_log2, lt(m, broadcast(1)), floor_log2, broadcast(1));
+    return m;
+  }
+};
+
+}  // namespace nn::NN_ISA
