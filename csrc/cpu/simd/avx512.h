@@ -1,11 +1,9 @@
 // The primitives of Vec for AVX-512 (F, DQ, VL): what differs from generic.h at 64 bytes. Masks are mask registers.
+// Zero-masked intrinsics with every lane taken stand for the plain ones, about which GCC 12 warns without cause
+// (gcc.gnu.org/PR105593); the code is the same.
 #pragma once
 
-// GCC 12 warns about its own header (gcc.gnu.org/PR105593): intrinsics without a mask start from an undefined register.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
-#pragma GCC diagnostic pop
 
 #include "cpu/simd/generic.h"
 
@@ -17,7 +15,8 @@ struct Lanes;
 template <>
 struct Lanes<float> : GenericLanes<float, 64> {
   using Mask = __mmask16;
-  NN_FN Mask first(int n) { return n >= size ? Mask(0xffff) : Mask((1u << n) - 1); }
+  static constexpr Mask every = 0xffff;
+  NN_FN Mask first(int n) { return n >= size ? every : Mask((1u << n) - 1); }
   using GenericLanes::load;
   using GenericLanes::store;
   NN_FN Values load(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
@@ -33,15 +32,21 @@ struct Lanes<float> : GenericLanes<float, 64> {
   // The instruction gives b where either is NaN.
   NN_FN Values min(Values a, Values b) { return _mm512_mask_min_ps(a, eq(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return _mm512_mask_max_ps(a, eq(a, a), a, b); }
-  NN_FN Values sqrt(Values x) { return _mm512_sqrt_ps(x); }
-  NN_FN Values round(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-  NN_FN Values floor(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
-  NN_FN Values ceil(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
-  NN_FN Values trunc(Values x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
-  NN_FN Values scale2(Values x, Values n) { return _mm512_scalef_ps(x, n); }
+  NN_FN Values sqrt(Values x) { return _mm512_maskz_sqrt_ps(every, x); }
+  NN_FN Values round(Values x) {
+    return _mm512_maskz_roundscale_ps(every, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  NN_FN Values floor(Values x) {
+    return _mm512_maskz_roundscale_ps(every, x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  }
+  NN_FN Values ceil(Values x) {
+    return _mm512_maskz_roundscale_ps(every, x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+  }
+  NN_FN Values trunc(Values x) { return _mm512_maskz_roundscale_ps(every, x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
+  NN_FN Values scale2(Values x, Values n) { return _mm512_maskz_scalef_ps(every, x, n); }
   NN_FN Values split(Values x, Values& e) {
-    const Values m = _mm512_getmant_ps(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
-    const Values floor_log2 = _mm512_getexp_ps(x);
+    const Values m = _mm512_maskz_getmant_ps(every, x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+    const Values floor_log2 = _mm512_maskz_getexp_ps(every, x);
     e = _mm512_mask_add_ps(floor_log2, lt(m, broadcast(1)), floor_log2, broadcast(1));
     return m;
   }
@@ -50,7 +55,8 @@ struct Lanes<float> : GenericLanes<float, 64> {
 template <>
 struct Lanes<double> : GenericLanes<double, 64> {
   using Mask = __mmask8;
-  NN_FN Mask first(int n) { return n >= size ? Mask(0xff) : Mask((1u << n) - 1); }
+  static constexpr Mask every = 0xff;
+  NN_FN Mask first(int n) { return n >= size ? every : Mask((1u << n) - 1); }
   using GenericLanes::load;
   using GenericLanes::store;
   NN_FN Values load(const double* p, int n) { return _mm512_maskz_loadu_pd(first(n), p); }
@@ -65,15 +71,21 @@ struct Lanes<double> : GenericLanes<double, 64> {
   NN_FN Values fma(Values a, Values b, Values c) { return _mm512_fmadd_pd(a, b, c); }
   NN_FN Values min(Values a, Values b) { return _mm512_mask_min_pd(a, eq(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return _mm512_mask_max_pd(a, eq(a, a), a, b); }
-  NN_FN Values sqrt(Values x) { return _mm512_sqrt_pd(x); }
-  NN_FN Values round(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-  NN_FN Values floor(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
-  NN_FN Values ceil(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
-  NN_FN Values trunc(Values x) { return _mm512_roundscale_pd(x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
-  NN_FN Values scale2(Values x, Values n) { return _mm512_scalef_pd(x, n); }
+  NN_FN Values sqrt(Values x) { return _mm512_maskz_sqrt_pd(every, x); }
+  NN_FN Values round(Values x) {
+    return _mm512_maskz_roundscale_pd(every, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  NN_FN Values floor(Values x) {
+    return _mm512_maskz_roundscale_pd(every, x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+  }
+  NN_FN Values ceil(Values x) {
+    return _mm512_maskz_roundscale_pd(every, x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+  }
+  NN_FN Values trunc(Values x) { return _mm512_maskz_roundscale_pd(every, x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
+  NN_FN Values scale2(Values x, Values n) { return _mm512_maskz_scalef_pd(every, x, n); }
   NN_FN Values split(Values x, Values& e) {
-    const Values m = _mm512_getmant_pd(x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
-    const Values floor_log2 = _mm512_getexp_pd(x);
+    const Values m = _mm512_maskz_getmant_pd(every, x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
+    const Values floor_log2 = _mm512_maskz_getexp_pd(every, x);
     e = _mm512_mask_add_pd(floor_log2, lt(m, broadcast(1)), floor_log2, broadcast(1));
     return m;
   }
