@@ -3,14 +3,36 @@
 #include "core/kernels/conv.h"
 
 #include "core/parallel.h"
-#include "cpu/kernels/conv_correlate.h"
-#include "cpu/kernels/conv_weight.h"
 #include "math/conv_window.h"
 
 namespace nn::NN_ISA {
 extern const ConvKernels conv_kernels;
 
 namespace {
+
+// Adds to y (forward) or x (backward_input), or sums into w, every product of one (image, output channel, input
+// channel) triple: body(y index in plane, x index in plane, tap index).
+template <class Body>
+void each_product(const ConvGeometry& g, const Body& body) {
+  for (int64_t r0 = 0; r0 < g.kernel[0]; ++r0)
+    for (int64_t r1 = 0; r1 < g.kernel[1]; ++r1)
+      for (int64_t r2 = 0; r2 < g.kernel[2]; ++r2) {
+        const int64_t r[3] = {r0, r1, r2};
+        int64_t offset[3];
+        WindowRange o[3];
+        for (int i = 0; i < 3; ++i) {
+          offset[i] = r[i] * g.dilation[i] - g.pad[i];
+          o[i] = outputs_inside(offset[i], g.stride[i], g.in[i], g.out[i]);
+        }
+        const int64_t tap = (r0 * g.kernel[1] + r1) * g.kernel[2] + r2;
+        for (int64_t i = o[0].begin; i < o[0].end; ++i)
+          for (int64_t j = o[1].begin; j < o[1].end; ++j) {
+            const int64_t d = i * g.stride[0] + offset[0], h = j * g.stride[1] + offset[1];
+            const int64_t yrow = (i * g.out[1] + j) * g.out[2], xrow = (d * g.in[1] + h) * g.in[2] + offset[2];
+            for (int64_t k = o[2].begin; k < o[2].end; ++k) body(yrow + k, xrow + k * g.stride[2], tap);
+          }
+      }
+}
 
 struct Sizes {
   int64_t x_plane, y_plane, taps, c_group, k_group;
@@ -22,145 +44,74 @@ struct Sizes {
         k_group(g.K / g.groups) {}
 };
 
-// Fills y with the bias, where there is nothing to sum.
 template <class T>
-void fill_bias(const ConvGeometry& g, const T* bias, T* y) {
-  const int64_t plane = Sizes(g).y_plane;
-  for (int64_t nk = 0; nk < g.N * g.K; ++nk)
-    for (int64_t i = 0; i < plane; ++i) y[nk * plane + i] = bias ? bias[nk % g.K] : T(0);
+void forward(const ConvArgs& a, const LaunchContext& ctx) {
+  const ConvGeometry& g = a.geometry;
+  const Sizes s(g);
+  parallel_for(ctx, g.N * g.K, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t nk = begin; nk < end; ++nk) {
+      const int64_t n = nk / g.K, k = nk % g.K;
+      T* y = static_cast<T*>(a.y) + nk * s.y_plane;
+      const T bias = a.bias ? static_cast<const T*>(a.bias)[k] : T(0);
+      for (int64_t i = 0; i < s.y_plane; ++i) y[i] = bias;
+      for (int64_t c = 0; c < s.c_group; ++c) {
+        const T* x = static_cast<const T*>(a.x) + (n * g.C + k / s.k_group * s.c_group + c) * s.x_plane;
+        const T* w = static_cast<const T*>(a.w) + (k * s.c_group + c) * s.taps;
+        each_product(g, [&](int64_t yi, int64_t xi, int64_t t) { y[yi] += w[t] * x[xi]; });
+      }
+    }
+  });
+}
+
+template <class T>
+void backward_input(const ConvArgs& a, const LaunchContext& ctx) {
+  const ConvGeometry& g = a.geometry;
+  const Sizes s(g);
+  parallel_for(ctx, g.N * g.C, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t nc = begin; nc < end; ++nc) {
+      const int64_t n = nc / g.C, c = nc % g.C, group = c / s.c_group;
+      T* x = static_cast<T*>(a.x) + nc * s.x_plane;
+      for (int64_t i = 0; i < s.x_plane; ++i) x[i] = T(0);
+      for (int64_t k = group * s.k_group; k < (group + 1) * s.k_group; ++k) {
+        const T* y = static_cast<const T*>(a.y) + (n * g.K + k) * s.y_plane;
+        const T* w = static_cast<const T*>(a.w) + (k * s.c_group + c % s.c_group) * s.taps;
+        each_product(g, [&](int64_t yi, int64_t xi, int64_t t) { x[xi] += w[t] * y[yi]; });
+      }
+    }
+  });
+}
+
+template <class T>
+void backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
+  const ConvGeometry& g = a.geometry;
+  const Sizes s(g);
+  parallel_for(ctx, g.K * s.c_group, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t kc = begin; kc < end; ++kc) {
+      const int64_t k = kc / s.c_group, c = k / s.k_group * s.c_group + kc % s.c_group;
+      T* w = static_cast<T*>(a.w) + kc * s.taps;
+      for (int64_t t = 0; t < s.taps; ++t) w[t] = T(0);
+      for (int64_t n = 0; n < g.N; ++n) {
+        const T* x = static_cast<const T*>(a.x) + (n * g.C + c) * s.x_plane;
+        const T* y = static_cast<const T*>(a.y) + (n * g.K + k) * s.y_plane;
+        each_product(g, [&](int64_t yi, int64_t xi, int64_t t) { w[t] += x[xi] * y[yi]; });
+      }
+    }
+  });
+}
+
+template <class Typed32, class Typed64>
+void by_dtype(const ConvArgs& a, const Typed32& f32, const Typed64& f64) {
+  a.dtype == DType::float32 ? f32() : f64();
 }
 
 void run_forward(const ConvArgs& a, const LaunchContext& ctx) {
-  const ConvGeometry& g = a.geometry;
-  const Sizes s(g);
-  if (g.N * g.K * s.y_plane == 0) return;
-  if (s.c_group == 0 || s.x_plane == 0) {
-    if (a.dtype == DType::float32)
-      fill_bias(g, static_cast<const float*>(a.bias), static_cast<float*>(a.y));
-    else
-      fill_bias(g, static_cast<const double*>(a.bias), static_cast<double*>(a.y));
-    return;
-  }
-  Correlation p{};
-  p.dtype = a.dtype;
-  p.images = g.N;
-  p.groups = g.groups;
-  p.cin = s.c_group;
-  p.cout = s.k_group;
-  int64_t w_step = 1, y_step = 1;
-  for (int i = 2; i >= 0; --i) {
-    p.axis[i] = {g.in[i], g.out[i], g.stride[i], g.kernel[i], -g.pad[i], g.dilation[i]};
-    p.w_first[i] = 0;
-    p.w_step[i] = w_step;
-    p.y_step[i] = y_step;
-    w_step *= g.kernel[i];
-    y_step *= g.out[i];
-  }
-  p.x = a.x;
-  p.w = a.w;
-  p.w_group = s.k_group * s.c_group * s.taps;
-  p.w_row = s.c_group * s.taps;
-  p.w_channel = s.taps;
-  p.bias = a.bias;
-  p.y = a.y;
-  p.y_plane = s.y_plane;
-  correlate(p, ctx);
+  by_dtype(a, [&] { forward<float>(a, ctx); }, [&] { forward<double>(a, ctx); });
 }
-
-// One axis of backward_input for the input positions phase, phase + stride, ...: those meet every `every`-th tap only,
-// and the taps in reverse order read ascending positions of gy.
-struct PhaseAxis {
-  ConvAxis axis;
-  int64_t last_tap, every;
-};
-
-PhaseAxis phase_axis(const ConvGeometry& g, int i, int64_t phase) {
-  const int64_t s = g.stride[i], d = g.dilation[i];
-  const int64_t common = gcd_of(d, s), every = s / common;
-  PhaseAxis p{};
-  p.axis = {g.out[i], (g.in[i] - phase + s - 1) / s, 1, 0, 0, d / common};
-  p.every = every;
-  for (int64_t r = 0; r < g.kernel[i]; ++r)
-    if ((phase + g.pad[i] - r * d) % s == 0) {
-      ++p.axis.taps;
-      p.last_tap = r;
-    }
-  p.axis.first = floor_div(phase + g.pad[i] - p.last_tap * d, s);
-  return p;
-}
-
-template <class T>
-void clear_phase(const Correlation& p) {
-  for (int64_t nc = 0; nc < p.images * p.groups * p.cout; ++nc)
-    for (int64_t i = 0; i < p.axis[0].out; ++i)
-      for (int64_t j = 0; j < p.axis[1].out; ++j) {
-        T* x = static_cast<T*>(p.y) + nc * p.y_plane + p.y_first + i * p.y_step[0] + j * p.y_step[1];
-        for (int64_t k = 0; k < p.axis[2].out; ++k) x[k * p.y_step[2]] = T(0);
-      }
-}
-
-void backward_phase(const ConvArgs& a, const int64_t (&phase)[3], const LaunchContext& ctx) {
-  const ConvGeometry& g = a.geometry;
-  const Sizes s(g);
-  Correlation p{};
-  p.dtype = a.dtype;
-  p.images = g.N;
-  p.groups = g.groups;
-  p.cin = s.k_group;
-  p.cout = s.c_group;
-  int64_t w_step = 1, x_step = 1;
-  bool empty = s.k_group == 0 || s.y_plane == 0;
-  for (int i = 2; i >= 0; --i) {
-    const PhaseAxis q = phase_axis(g, i, phase[i]);
-    p.axis[i] = q.axis;
-    p.w_first[i] = q.last_tap * w_step;
-    p.w_step[i] = -q.every * w_step;
-    p.y_first += phase[i] * x_step;
-    p.y_step[i] = g.stride[i] * x_step;
-    w_step *= g.kernel[i];
-    x_step *= g.in[i];
-    empty = empty || q.axis.taps == 0;
-  }
-  p.x = a.y;
-  p.w = a.w;
-  p.w_group = s.k_group * s.c_group * s.taps;
-  p.w_row = s.taps;
-  p.w_channel = s.c_group * s.taps;
-  p.y = a.x;
-  p.y_plane = s.x_plane;
-  if (!empty)
-    correlate(p, ctx);
-  else if (a.dtype == DType::float32)
-    clear_phase<float>(p);
-  else
-    clear_phase<double>(p);
-}
-
 void run_backward_input(const ConvArgs& a, const LaunchContext& ctx) {
-  const ConvGeometry& g = a.geometry;
-  if (g.N * g.C * Sizes(g).x_plane == 0) return;
-  int64_t phase[3];
-  for (phase[0] = 0; phase[0] < min_of(g.stride[0], g.in[0]); ++phase[0])
-    for (phase[1] = 0; phase[1] < min_of(g.stride[1], g.in[1]); ++phase[1])
-      for (phase[2] = 0; phase[2] < min_of(g.stride[2], g.in[2]); ++phase[2]) backward_phase(a, phase, ctx);
+  by_dtype(a, [&] { backward_input<float>(a, ctx); }, [&] { backward_input<double>(a, ctx); });
 }
-
-template <class T>
-void clear_weight(const ConvArgs& a, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) static_cast<T*>(a.w)[i] = T(0);
-}
-
 void run_backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
-  const ConvGeometry& g = a.geometry;
-  const Sizes s(g);
-  const int64_t count = g.K * s.c_group * s.taps;
-  if (count == 0) return;
-  if (g.N * s.x_plane * s.y_plane != 0)
-    correlate_weight(a, ctx);
-  else if (a.dtype == DType::float32)
-    clear_weight<float>(a, count);
-  else
-    clear_weight<double>(a, count);
+  by_dtype(a, [&] { backward_weight<float>(a, ctx); }, [&] { backward_weight<double>(a, ctx); });
 }
 
 }  // namespace

@@ -1,0 +1,95 @@
+// Array, dtype and device as Python sees them.
+#include "bind/bind.h"
+
+namespace nn {
+namespace {
+
+Scalar item(const Array& x) {
+  check(x.numel() == 1, "item: a tensor with ", x.numel(), " elements cannot be converted to a number");
+  switch (x.dtype) {
+    case DType::float32:
+      return Scalar::of(static_cast<double>(*x.as<float>()));
+    case DType::float64:
+      return Scalar::of(*x.as<double>());
+    case DType::int32:
+      return Scalar::of(static_cast<int64_t>(*x.as<int32_t>()));
+    case DType::int64:
+      return Scalar::of(*x.as<int64_t>());
+    case DType::uint8:
+      return Scalar::of(static_cast<int64_t>(*x.as<uint8_t>()));
+    case DType::boolean:
+      return Scalar::of(*x.as<bool>());
+  }
+  return Scalar::of(false);
+}
+
+void bind_dtype(py::module_& m) {
+  py::enum_<DType> dtype(m, "dtype", "The type of an array's elements.");
+  dtype.value("float32", DType::float32)
+      .value("float64", DType::float64)
+      .value("int32", DType::int32)
+      .value("int64", DType::int64)
+      .value("uint8", DType::uint8)
+      .value("bool", DType::boolean);
+  const auto repr = [](DType d) { return text("nncore.", info(d).name); };
+  dtype.attr("__repr__") = py::cpp_function(repr, py::name("__repr__"), py::is_method(dtype));
+  dtype.attr("__str__") = py::cpp_function(repr, py::name("__str__"), py::is_method(dtype));
+  dtype.def_property_readonly("itemsize", [](DType d) { return itemsize(d); }, "Bytes of one element.");
+  dtype.def_property_readonly(
+      "is_floating_point", [](DType d) { return is_floating(d); }, "Whether this is float32 or float64.");
+  m.def("promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"), py::arg("type2"),
+        "The dtype in which two arrays meet.");
+}
+
+void bind_device(py::module_& m) {
+  py::class_<Device>(m, "device", "Where an array lives: device('cpu') or device('cuda:0').")
+      .def(py::init(&parse_device), py::arg("type"))
+      .def(py::init([](const Device& d) { return d; }), py::arg("device"))
+      .def_property_readonly("type", [](Device d) { return d.type == DeviceType::cpu ? "cpu" : "cuda"; })
+      .def_property_readonly("index",
+                             [](Device d) { return d.type == DeviceType::cpu ? py::object(py::none()) : py::int_(d.index); })
+      .def("__str__", [](Device d) { return to_string(d); })
+      .def("__repr__",
+           [](Device d) {
+             if (d.type == DeviceType::cpu) return std::string("device(type='cpu')");
+             return text("device(type='cuda', index=", d.index, ")");
+           })
+      .def("__eq__", [](Device a, Device b) { return a == b; }, py::is_operator())
+      .def("__hash__", [](Device d) { return static_cast<int>(d.type) * 1000 + d.index; });
+  py::implicitly_convertible<py::str, Device>();
+}
+
+}  // namespace
+
+void bind_array(py::module_& m) {
+  bind_dtype(m);
+  bind_device(m);
+  py::class_<Array>(m, "Array", py::buffer_protocol(), "A strided view of typed memory on a device.")
+      .def_readonly("shape", &Array::shape)
+      .def_readonly("strides", &Array::strides, "In elements.")
+      .def_readonly("offset", &Array::offset, "Of the first element in the storage, in elements.")
+      .def_readonly("dtype", &Array::dtype)
+      .def_property_readonly("device", &Array::device)
+      .def_property_readonly("ndim", &Array::ndim)
+      .def_property_readonly("numel", &Array::numel)
+      .def_property_readonly("nbytes", [](const Array& x) { return x.numel() * itemsize(x.dtype); })
+      .def_property_readonly("data_ptr", [](const Array& x) { return reinterpret_cast<uintptr_t>(x.data()); })
+      .def_property_readonly(
+          "version", [](const Array& x) { return x.storage->version.load(); }, "How often the memory was written to.")
+      .def("touch", &Array::touch, "Counts a write that was made from outside.")
+      .def_property_readonly("is_contiguous", &Array::is_contiguous)
+      .def_property_readonly(
+          "sole_owner", [](const Array& x) { return x.storage.use_count() == 1; },
+          "Whether no other array looks at the memory.")
+      .def("shares_memory", [](const Array& x, const Array& y) { return x.storage == y.storage; }, py::arg("other"))
+      .def("item", &item, "The only element, as a Python number.");
+  m.def("empty", &empty, py::arg("shape"), py::arg("dtype"), py::arg("device"), Nogil());
+  m.def("full", &full, py::arg("shape"), py::arg("value"), py::arg("dtype"), py::arg("device"), Nogil());
+  m.def("fill", &fill, py::arg("input"), py::arg("value"), Nogil());
+  m.def("cast", &cast, py::arg("input"), py::arg("dtype"), Nogil(), "The input itself where it has the dtype.");
+  m.def("contiguous", &contiguous, py::arg("input"), Nogil(), "The input itself where it is contiguous.");
+  m.def("clone", &clone, py::arg("input"), Nogil());
+  m.def("copy", &copy_into, py::arg("destination"), py::arg("source"), Nogil(), "Broadcasts and converts.");
+}
+
+}  // namespace nn

@@ -1,0 +1,81 @@
+// What every binding file shares: the conversions between Python and native arguments, and the list of families.
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "core/array.h"
+#include "ops/elementwise.h"
+
+namespace py = pybind11;
+
+namespace nn {
+
+// Every function that may run a kernel releases the interpreter lock: m.def("name", f, nogil, ...).
+using Nogil = py::call_guard<py::gil_scoped_release>;
+
+void bind_array(py::module_& m);
+void bind_interop(py::module_& m);
+void bind_runtime(py::module_& m);
+void bind_shape(py::module_& m);
+void bind_elementwise(py::module_& m);
+void bind_gemm(py::module_& m);
+
+}  // namespace nn
+
+namespace pybind11::detail {
+
+// A shape: any sequence of integers.
+template <>
+struct type_caster<nn::Dims> {
+  PYBIND11_TYPE_CASTER(nn::Dims, const_name("tuple[int, ...]"));
+
+  bool load(handle source, bool) {
+    if (!PyTuple_Check(source.ptr()) && !PyList_Check(source.ptr())) return false;
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(source.ptr());
+    value = nn::Dims();
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      PyObject* item = PySequence_Fast_GET_ITEM(source.ptr(), i);
+      if (!PyIndex_Check(item)) return false;
+      const Py_ssize_t extent = PyNumber_AsSsize_t(item, PyExc_OverflowError);
+      if (extent == -1 && PyErr_Occurred()) throw error_already_set();
+      value.push_back(extent);
+    }
+    return true;
+  }
+
+  static handle cast(const nn::Dims& dims, return_value_policy, handle) {
+    PyObject* result = PyTuple_New(dims.size());
+    for (int i = 0; i < dims.size(); ++i) PyTuple_SET_ITEM(result, i, PyLong_FromLongLong(dims[i]));
+    return result;
+  }
+};
+
+// A Python number; bool before int, because a bool is an int.
+template <>
+struct type_caster<nn::Scalar> {
+  PYBIND11_TYPE_CASTER(nn::Scalar, const_name("float"));
+
+  bool load(handle source, bool) {
+    PyObject* object = source.ptr();
+    if (PyBool_Check(object)) {
+      value = nn::Scalar::of(object == Py_True);
+    } else if (PyFloat_Check(object)) {
+      value = nn::Scalar::of(PyFloat_AS_DOUBLE(object));
+    } else if (PyIndex_Check(object)) {
+      const int64_t integer = PyNumber_AsSsize_t(object, PyExc_OverflowError);
+      if (integer == -1 && PyErr_Occurred()) throw error_already_set();
+      value = nn::Scalar::of(integer);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  static handle cast(const nn::Scalar& scalar, return_value_policy, handle) {
+    if (scalar.category == 0) return PyBool_FromLong(scalar.integer != 0);
+    return scalar.category == 1 ? PyLong_FromLongLong(scalar.integer) : PyFloat_FromDouble(scalar.real);
+  }
+};
+
+}  // namespace pybind11::detail

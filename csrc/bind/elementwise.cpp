@@ -1,0 +1,57 @@
+// One Python function for each operation of the lists: name(input, *params, out), name_backward(gy, saved, *params).
+#include "bind/bind.h"
+#include "core/kernels/elementwise.h"
+#include "ops/op_info.h"
+
+namespace nn {
+namespace {
+
+struct Params {
+  double values[kUnaryParams] = {};
+};
+
+// The numeric parameters of one call, in the order in which the operation names them.
+Params read_params(const OpInfo& op, const py::args& args) {
+  check<TypeError>(args.size() == op.params.size(), op.name, ": expected ", op.params.size(), " parameters, got ",
+                   args.size());
+  Params params;
+  for (size_t i = 0; i < args.size(); ++i) params.values[i] = args[i].cast<double>();
+  return params;
+}
+
+void bind_unary(py::module_& m, int index) {
+  const OpInfo& op = unary_ops()[index];
+  m.def(
+      op.name,
+      [&op, index](const Array& x, const py::args& args, const std::optional<Array>& out) {
+        const Params params = read_params(op, args);
+        const py::gil_scoped_release release;
+        return unary(index, x, params.values, out);
+      },
+      py::arg("input"), py::arg("out") = py::none());
+  if (!op.has_backward) return;
+  m.def(
+      text(op.name, "_backward").c_str(),
+      [&op, index](const Array& gy, const Array& saved, const py::args& args) {
+        const Params params = read_params(op, args);
+        const py::gil_scoped_release release;
+        return unary_backward(index, gy, saved, params.values);
+      },
+      py::arg("gy"), py::arg("saved"));
+}
+
+}  // namespace
+
+void bind_elementwise(py::module_& m) {
+  for (size_t i = 0; i < unary_ops().size(); ++i) bind_unary(m, static_cast<int>(i));
+  for (size_t i = 0; i < binary_ops().size(); ++i)
+    m.def(
+        binary_ops()[i].name,
+        [i](const Operand& x, const Operand& y, const std::optional<Array>& out) {
+          return binary(static_cast<int>(i), x, y, out);
+        },
+        py::arg("input"), py::arg("other"), py::arg("out") = py::none(), Nogil());
+  m.def("where", &where, py::arg("condition"), py::arg("input"), py::arg("other"), Nogil());
+}
+
+}  // namespace nn

@@ -1,0 +1,30 @@
+#include "bind/bind.h"
+
+namespace nn {
+
+static void bind_errors() {
+  py::register_exception_translator([](std::exception_ptr pointer) {
+    try {
+      if (pointer) std::rethrow_exception(pointer);
+    } catch (const IndexError& e) {
+      py::set_error(PyExc_IndexError, e.what());
+    } catch (const ValueError& e) {
+      py::set_error(PyExc_ValueError, e.what());
+    } catch (const TypeError& e) {
+      py::set_error(PyExc_TypeError, e.what());
+    }
+  });
+}
+
+}  // namespace nn
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "The native core of nncore: arrays and the operations on them.";
+  nn::bind_errors();
+  nn::bind_array(m);
+  nn::bind_interop(m);
+  nn::bind_runtime(m);
+  nn::bind_shape(m);
+  nn::bind_elementwise(m);
+  nn::bind_gemm(m);
+}

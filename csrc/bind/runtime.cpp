@@ -1,0 +1,46 @@
+// Threads, instruction sets, memory and the profile.
+#include "bind/bind.h"
+#include "core/allocator.h"
+#include "core/launch.h"
+#include "core/threads.h"
+
+namespace nn {
+
+void bind_runtime(py::module_& m) {
+  m.attr("version") = NNCORE_VERSION;
+  m.attr("build_flags") = NNCORE_BUILD_FLAGS;
+#ifdef __clang__
+  m.attr("compiler") = "Clang " __clang_version__;
+#else
+  m.attr("compiler") = "GCC " __VERSION__;
+#endif
+  m.def("get_num_threads", &get_num_threads);
+  m.def("set_num_threads", &set_num_threads, py::arg("threads"));
+  m.def("describe_threads", &describe_threads);
+  m.def("available_isas", &available_isas);
+  m.def("current_isa", &current_isa);
+  m.def("use_isa", &use_isa, py::arg("name"));
+  m.def("empty_cache", [] { cpu_allocator().empty_cache(); });
+  m.def("reset_peak_memory_stats", [] { cpu_allocator().reset_peak(); });
+  m.def("memory_stats", [] {
+    const MemoryStats stats = cpu_allocator().stats();
+    py::dict result;
+    result["live_bytes"] = stats.live_bytes;
+    result["cached_bytes"] = stats.cached_bytes;
+    result["peak_bytes"] = stats.peak_bytes;
+    result["allocations"] = stats.allocations;
+    result["system_allocations"] = stats.system_allocations;
+    return result;
+  });
+  m.def("set_profiling", &set_profiling, py::arg("on"));
+  m.def("take_profile", [] {
+    py::list rows;
+    for (const KernelTime& k : take_profile()) rows.append(py::make_tuple(k.name, k.launches, k.seconds));
+    return rows;
+  });
+  // Read the environment now, so that a wrong NNCORE_ISA fails at import and not at the first kernel.
+  current_isa();
+  get_num_threads();
+}
+
+}  // namespace nn

@@ -1,0 +1,140 @@
+#include "core/allocator.h"
+
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <bit>
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+#include "core/error.h"
+#include "core/scratch.h"
+
+namespace nn {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
+
+// Blocks come in classes, four for each power of two, so a reused block is at most a quarter larger than asked.
+struct SizeClass {
+  int index;
+  size_t bytes;
+};
+
+SizeClass size_class(size_t bytes) {
+  if (bytes <= 4 * kAlignment) {
+    const size_t units = bytes == 0 ? 1 : (bytes + kAlignment - 1) / kAlignment;
+    return {static_cast<int>(units) - 1, units * kAlignment};
+  }
+  const int log = std::bit_width(bytes - 1) - 1;  // 2^log < bytes <= 2^(log + 1)
+  const size_t step = size_t{1} << (log - 2);
+  const size_t quarters = (bytes + step - 1) / step;  // 5 to 8
+  return {4 + (log - 8) * 4 + static_cast<int>(quarters) - 5, quarters * step};
+}
+
+class CpuAllocator final : public Allocator {
+ public:
+  void* allocate(size_t bytes) override {
+    const SizeClass c = size_class(bytes);
+    std::unique_lock lock(mutex_);
+    ++stats_.allocations;
+    void* data = nullptr;
+    if (!free_[c.index].empty()) {
+      data = free_[c.index].back();
+      free_[c.index].pop_back();
+      stats_.cached_bytes -= c.bytes;
+    } else {
+      data = from_system(c.bytes, bytes);
+    }
+    stats_.live_bytes += c.bytes;
+    if (stats_.live_bytes > stats_.peak_bytes) stats_.peak_bytes = stats_.live_bytes;
+    return data;
+  }
+
+  void release(void* data, size_t bytes) noexcept override {
+    const SizeClass c = size_class(bytes);
+    std::unique_lock lock(mutex_);
+    stats_.live_bytes -= c.bytes;
+    try {
+      free_[c.index].push_back(data);
+      stats_.cached_bytes += c.bytes;
+    } catch (const std::bad_alloc&) {
+      std::free(data);
+    }
+  }
+
+  void empty_cache() override {
+    std::unique_lock lock(mutex_);
+    drop_cached();
+  }
+
+  MemoryStats stats() override {
+    std::unique_lock lock(mutex_);
+    return stats_;
+  }
+
+  void reset_peak() override {
+    std::unique_lock lock(mutex_);
+    stats_.peak_bytes = stats_.live_bytes;
+  }
+
+  std::mutex& mutex() { return mutex_; }
+
+ private:
+  static constexpr int kClasses = 4 + 4 * 56;
+
+  void* from_system(size_t rounded, size_t asked) {
+    ++stats_.system_allocations;
+    const size_t alignment = rounded >= 2 * kHugePage ? kHugePage : kAlignment;
+    const size_t size = (rounded + alignment - 1) / alignment * alignment;
+    if (asked > (size_t{1} << 62)) fail("out of memory: ", asked, " bytes asked for");
+    void* data = std::aligned_alloc(alignment, size);
+    if (data == nullptr) {
+      drop_cached();
+      data = std::aligned_alloc(alignment, size);
+    }
+    if (data == nullptr)
+      fail("out of memory: ", asked, " bytes asked for, ", stats_.live_bytes, " bytes are in use by arrays");
+    // Large pages save most of the page faults of a large array's first touch. A refusal does no harm.
+    if (alignment == kHugePage) madvise(data, size, MADV_HUGEPAGE);
+    return data;
+  }
+
+  void drop_cached() {
+    for (auto& blocks : free_) {
+      for (void* data : blocks) std::free(data);
+      blocks.clear();
+    }
+    stats_.cached_bytes = 0;
+  }
+
+  std::mutex mutex_;
+  std::vector<void*> free_[kClasses];
+  MemoryStats stats_{};
+};
+
+// Never destroyed: arrays may outlive every static object. Held across fork, so that a child finds it unlocked.
+CpuAllocator& the_cpu_allocator() {
+  static CpuAllocator* instance = [] {
+    static CpuAllocator* made = new CpuAllocator;
+    pthread_atfork([] { made->mutex().lock(); }, [] { made->mutex().unlock(); }, [] { made->mutex().unlock(); });
+    return made;
+  }();
+  return *instance;
+}
+
+}  // namespace
+
+Allocator& cpu_allocator() { return the_cpu_allocator(); }
+
+Allocator& allocator(Device device) {
+  check(device.type == DeviceType::cpu, "device ", to_string(device), " is not available in this build");
+  return the_cpu_allocator();
+}
+
+Scratch::Scratch(size_t bytes) : data(the_cpu_allocator().allocate(bytes)), bytes_(bytes) {}
+Scratch::~Scratch() { the_cpu_allocator().release(data, bytes_); }
+
+}  // namespace nn

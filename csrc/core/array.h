@@ -1,0 +1,57 @@
+// Array: a strided view of typed memory on a device. Copying an Array copies the view, never the memory.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "core/device.h"
+#include "core/dims.h"
+#include "core/dtype_info.h"
+
+namespace nn {
+
+// A block of memory that arrays share. `version` counts the writes to it, so that the tape can tell whether a value
+// that it saved is still the one it saved.
+struct Storage {
+  Storage(size_t bytes, Device device);                                         // owned, from the device's allocator
+  Storage(void* data, size_t bytes, Device device, std::function<void()> free);  // borrowed; `free` gives it back
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data;
+  size_t bytes;
+  Device device;
+  std::atomic<int64_t> version{0};
+
+ private:
+  std::function<void()> free_;
+};
+
+struct Array {
+  std::shared_ptr<Storage> storage;
+  DType dtype = DType::float32;
+  Dims shape;
+  Dims strides;        // in elements; may be 0 or negative
+  int64_t offset = 0;  // of the first element, in elements
+
+  int ndim() const { return shape.size(); }
+  int64_t numel() const { return shape.product(); }
+  Device device() const { return storage->device; }
+  bool is_contiguous() const;
+  void* data() const { return static_cast<char*>(storage->data) + offset * static_cast<int64_t>(itemsize(dtype)); }
+  template <class T>
+  T* as() const {
+    return static_cast<T*>(data());
+  }
+  void touch() const { storage->version.fetch_add(1, std::memory_order_relaxed); }  // call after every write
+};
+
+Dims contiguous_strides(const Dims& shape);
+Array empty(const Dims& shape, DType dtype, Device device);
+
+// The same array with another shape and strides over the same memory.
+Array view(const Array& x, const Dims& shape, const Dims& strides, int64_t offset);
+
+}  // namespace nn

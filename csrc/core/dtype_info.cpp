@@ -1,0 +1,52 @@
+#include "core/dtype_info.h"
+
+#include <cmath>
+#include <limits>
+
+#include "core/device.h"
+#include "core/error.h"
+
+namespace nn {
+
+const DTypeInfo& info(DType dtype) {
+  static const DTypeInfo table[kDTypeCount] = {
+      {"float32", "f", 4, 2}, {"float64", "d", 8, 2}, {"int32", "i", 4, 1},
+      {"int64", "q", 8, 1},   {"uint8", "B", 1, 1},   {"bool", "?", 1, 0},
+  };
+  return table[static_cast<int>(dtype)];
+}
+
+DType promote(DType a, DType b) {
+  // Position in the chain of promotion, for each dtype in the order of the enumeration.
+  static const int rank[kDTypeCount] = {4, 5, 2, 3, 1, 0};
+  return rank[static_cast<int>(a)] >= rank[static_cast<int>(b)] ? a : b;
+}
+
+Scalar Scalar::of(double value) {
+  const bool fits = std::abs(value) < 9.2e18;
+  return {2, value, fits ? static_cast<int64_t>(value) : std::numeric_limits<int64_t>::min()};
+}
+
+DType default_dtype(Scalar scalar) {
+  static const DType by_category[] = {DType::boolean, DType::int64, DType::float32};
+  return by_category[scalar.category];
+}
+
+DType promote(DType array, Scalar scalar) {
+  return info(array).category >= scalar.category ? array : default_dtype(scalar);
+}
+
+std::string to_string(Device device) {
+  return device.type == DeviceType::cpu ? "cpu" : text("cuda:", device.index);
+}
+
+Device parse_device(const std::string& name) {
+  if (name == "cpu") return {DeviceType::cpu, 0};
+  if (name == "cuda") return {DeviceType::cuda, 0};
+  if (name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 8 &&
+      name.find_first_not_of("0123456789", 5) == std::string::npos)
+    return {DeviceType::cuda, std::stoi(name.substr(5))};
+  fail("device: expected 'cpu', 'cuda' or 'cuda:N', got '", name, "'");
+}
+
+}  // namespace nn

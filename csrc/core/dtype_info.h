@@ -1,0 +1,38 @@
+// What host code asks of a dtype: its size, its name, its place in type promotion.
+#pragma once
+
+#include <cstddef>
+
+#include "core/dtype.h"
+
+namespace nn {
+
+struct DTypeInfo {
+  const char* name;    // as in nncore.float32 and NumPy
+  const char* format;  // of the buffer protocol
+  size_t size;         // bytes
+  int category;        // 0 boolean, 1 integer, 2 floating: promotion goes upward
+};
+
+const DTypeInfo& info(DType dtype);
+
+inline size_t itemsize(DType dtype) { return info(dtype).size; }
+inline bool is_floating(DType dtype) { return info(dtype).category == 2; }
+
+// The dtype in which two arrays meet, as in PyTorch: bool < uint8 < int32 < int64 < float32 < float64.
+DType promote(DType a, DType b);
+
+// A Python number. It is weak: it raises an array to its category, never within it (float32 * 2.0 stays float32).
+struct Scalar {
+  int category;
+  double real;
+  int64_t integer;
+
+  static Scalar of(bool value) { return {0, value ? 1.0 : 0.0, value}; }
+  static Scalar of(int64_t value) { return {1, static_cast<double>(value), value}; }
+  static Scalar of(double value);
+};
+DType promote(DType array, Scalar scalar);
+DType default_dtype(Scalar scalar);  // boolean, int64, float32
+
+}  // namespace nn

@@ -1,0 +1,50 @@
+#include "core/launch.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+
+#include "core/threads.h"
+
+namespace nn {
+namespace {
+
+std::atomic<bool> profiling{false};
+std::mutex profile_mutex;
+std::map<std::string, KernelTime> profile;
+
+void add_to_profile(const char* name, double seconds) {
+  const std::lock_guard lock(profile_mutex);
+  KernelTime& entry = profile.try_emplace(name, KernelTime{name, 0, 0}).first->second;
+  ++entry.launches;
+  entry.seconds += seconds;
+}
+
+}  // namespace
+
+void launch_erased(const ErasedKernel& kernel, const void* args, size_t, Device) {
+  const Team team;
+  const LaunchContext context{team.threads, nullptr};
+  if (!profiling.load(std::memory_order_relaxed)) {
+    kernel.call(kernel.run, args, context);
+    return;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  kernel.call(kernel.run, args, context);
+  add_to_profile(kernel.name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
+void set_profiling(bool on) { profiling = on; }
+
+std::vector<KernelTime> take_profile() {
+  std::vector<KernelTime> times;
+  const std::lock_guard lock(profile_mutex);
+  for (const auto& [name, entry] : profile) times.push_back(entry);
+  profile.clear();
+  std::sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  return times;
+}
+
+}  // namespace nn

@@ -1,0 +1,43 @@
+// The one way to start a kernel. Whatever should be known about every launch - its time, its name, its arguments - is
+// known here, because the arguments are plain data.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "core/device.h"
+#include "core/kernel_table.h"
+
+namespace nn {
+
+// A launch with its types forgotten: call(run, args, context) calls the kernel.
+struct ErasedKernel {
+  const char* name;
+  void (*run)();
+  void (*call)(void (*run)(), const void* args, const LaunchContext& context);
+};
+
+void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device device);
+
+template <class Args>
+void launch(const Kernel<Args>& kernel, const Args& args, Device device) {
+  static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
+  const auto call = [](void (*run)(), const void* erased, const LaunchContext& context) {
+    reinterpret_cast<typename Kernel<Args>::Function>(run)(*static_cast<const Args*>(erased), context);
+  };
+  launch_erased({kernel.name, reinterpret_cast<void (*)()>(kernel.run), call}, &args, sizeof args, device);
+}
+
+// Where the time goes: while profiling is on, the launches of each kernel are counted and timed.
+struct KernelTime {
+  std::string name;
+  int64_t launches;
+  double seconds;
+};
+void set_profiling(bool on);
+std::vector<KernelTime> take_profile();  // since it was last taken, slowest first
+
+}  // namespace nn

@@ -1,0 +1,257 @@
+"""Tensors from values: the constructors of PyTorch under their names."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nncore import _core
+from nncore.tensor import _FROM_NUMPY, _NUMPY_DTYPES, Tensor, shape_arguments, tensor_method
+
+if TYPE_CHECKING:
+    Device = _core.device | str | None
+
+_CPU = _core.device("cpu")
+_default_dtype = _core.dtype.float32
+
+
+def get_default_dtype() -> _core.dtype:
+    """The floating dtype of tensors made from Python numbers; float32 at the start."""
+    return _default_dtype
+
+
+def set_default_dtype(dtype: _core.dtype) -> None:
+    """Sets the dtype of `get_default_dtype`: float32 or float64."""
+    global _default_dtype
+    if not dtype.is_floating_point:
+        raise TypeError(f"set_default_dtype: expected float32 or float64, got {dtype}")
+    _default_dtype = dtype
+
+
+def _finish(array: _core.Array, requires_grad: bool) -> Tensor:
+    tensor = Tensor(array)
+    return tensor.requires_grad_() if requires_grad else tensor
+
+
+def tensor(data: Any, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of data: numbers, nested sequences of them, NumPy arrays, or tensors.
+
+    Without a dtype Python floats become float32, ints int64, bools bool, and arrays keep theirs.
+
+    >>> nc.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    if isinstance(data, Tensor):
+        array = _core.clone(data._array)
+    else:
+        array = _core.clone(_core.from_buffer(_as_numpy(data)))
+    array = _core.cast(array, dtype) if dtype is not None else array
+    if device is not None and _core.device(device) != array.device:
+        array = Tensor(array).to(device)._array
+    return _finish(array, requires_grad)
+
+
+def _as_numpy(data: Any) -> np.ndarray:
+    if isinstance(data, (list, tuple)):
+        data = _lists(data)
+    typed = isinstance(data, (np.ndarray, np.generic))
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"tensor: expected a sequence of equal lengths at each depth: {error}") from None
+    if array.dtype == object or array.dtype.kind in "USMmcV":
+        raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
+    if not typed and array.dtype == np.float64 and (array.size or not hasattr(data, "dtype")):
+        array = array.astype(_NUMPY_DTYPES[_default_dtype])
+    if array.dtype not in _FROM_NUMPY:
+        narrow = {"f": np.float32, "i": np.int32 if array.dtype.itemsize < 4 else np.int64, "u": np.int64}
+        array = array.astype(narrow[array.dtype.kind])
+    return array
+
+
+def _lists(data: Any) -> Any:
+    """Nested sequences with the tensors in them turned into lists."""
+    if isinstance(data, Tensor):
+        return data.tolist()
+    if isinstance(data, (list, tuple)) and any(isinstance(x, (Tensor, list, tuple)) for x in data):
+        return [_lists(x) for x in data]
+    return data
+
+
+def as_tensor(data: Any, dtype: _core.dtype | None = None, device: Device = None) -> Tensor:
+    """As `tensor`, but sharing memory with a NumPy array or tensor where dtype and device allow it."""
+    if isinstance(data, np.ndarray) and data.dtype in _FROM_NUMPY:
+        data = from_numpy(data)
+    if isinstance(data, Tensor):
+        return data.to(device=device, dtype=dtype)
+    return tensor(data, dtype=dtype, device=device)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A tensor over the memory of a NumPy array: writing to one changes the other.
+
+    >>> a = np.zeros(3)
+    >>> t = nc.from_numpy(a)
+    >>> a[0] = 5
+    >>> t
+    tensor([5., 0., 0.], dtype=nncore.float64)
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
+    return Tensor(_core.from_buffer(array))
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any object that speaks DLPack, such as a PyTorch, CuPy or NumPy array."""
+    if not hasattr(source, "__dlpack__"):
+        return Tensor(_core.from_dlpack(source))
+    try:
+        capsule = source.__dlpack__(max_version=(1, 0))
+    except TypeError:  # a producer from before version 1
+        capsule = source.__dlpack__()
+    return Tensor(_core.from_dlpack(capsule))
+
+
+def full(
+    size, fill_value, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of that shape with one value everywhere."""
+    size = (size,) if isinstance(size, int) else tuple(size)
+    if dtype is None:
+        dtype = (
+            _core.dtype.bool
+            if isinstance(fill_value, bool)
+            else _core.dtype.int64
+            if isinstance(fill_value, int)
+            else _default_dtype
+        )
+    return _finish(_core.full(size, fill_value, dtype, _core.device(device or _CPU)), requires_grad)
+
+
+def empty(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of that shape; its elements are whatever the memory held."""
+    shape = shape_arguments(size)
+    return _finish(_core.empty(shape, dtype or _default_dtype, _core.device(device or _CPU)), requires_grad)
+
+
+def zeros(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+    """Zeros.
+
+    >>> nc.zeros(2, 2)
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
+    return full(shape_arguments(size), 0, dtype=dtype or _default_dtype, device=device, requires_grad=requires_grad)
+
+
+def ones(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+    """Ones."""
+    return full(shape_arguments(size), 1, dtype=dtype or _default_dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
+    """One value everywhere, with the shape, dtype and device of input."""
+    dtype, device = dtype or input.dtype, device or input.device
+    return full(input.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def zeros_like(input: Tensor, **options) -> Tensor:
+    """Zeros with the shape, dtype and device of input."""
+    return full_like(input, 0, **options)
+
+
+def ones_like(input: Tensor, **options) -> Tensor:
+    """Ones with the shape, dtype and device of input."""
+    return full_like(input, 1, **options)
+
+
+def empty_like(
+    input: Tensor, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
+    """Uninitialised memory with the shape, dtype and device of input."""
+    return empty(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+def arange(
+    start, end=None, step=1, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
+    """start, start + step, ... below end.
+
+    >>> nc.arange(3)
+    tensor([0, 1, 2])
+    """
+    if end is None:
+        start, end = 0, start
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError(f"arange: expected a step that leads from {start} to {end}, got {step}")
+    if dtype is None:
+        integers = all(isinstance(v, int) for v in (start, end, step))
+        dtype = _core.dtype.int64 if integers else _default_dtype
+    count = math.ceil((end - start) / step)
+    values = (start + step * np.arange(count)).astype(_NUMPY_DTYPES[dtype])
+    return _finish(tensor(values, device=device)._array, requires_grad)
+
+
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: _core.dtype | None = None,
+    device: Device = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """That many values from start to end, both included, equally spaced."""
+    if steps < 0:
+        raise RuntimeError(f"linspace: expected a number of steps of at least 0, got {steps}")
+    values = np.linspace(start, end, steps, dtype=_NUMPY_DTYPES[dtype or _default_dtype])
+    return _finish(tensor(values, device=device)._array, requires_grad)
+
+
+def eye(
+    n: int, m: int | None = None, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
+    """Ones on the diagonal of an n by m matrix, zeros elsewhere."""
+    values = np.eye(n, m, dtype=_NUMPY_DTYPES[dtype or _default_dtype])
+    return _finish(tensor(values, device=device)._array, requires_grad)
+
+
+@tensor_method
+def new_tensor(self: Tensor, data: Any, **options) -> Tensor:
+    """A tensor of data with this tensor's dtype and device."""
+    return tensor(data, **{"dtype": self.dtype, "device": self.device, **options})
+
+
+@tensor_method
+def new_zeros(self: Tensor, *size, **options) -> Tensor:
+    """Zeros with this tensor's dtype and device."""
+    return zeros(*size, **{"dtype": self.dtype, "device": self.device, **options})
+
+
+@tensor_method
+def new_ones(self: Tensor, *size, **options) -> Tensor:
+    """Ones with this tensor's dtype and device."""
+    return ones(*size, **{"dtype": self.dtype, "device": self.device, **options})
+
+
+@tensor_method
+def new_full(self: Tensor, size, fill_value, **options) -> Tensor:
+    """One value everywhere, with this tensor's dtype and device."""
+    return full(size, fill_value, **{"dtype": self.dtype, "device": self.device, **options})
+
+
+@tensor_method
+def new_empty(self: Tensor, *size, **options) -> Tensor:
+    """Uninitialised memory with this tensor's dtype and device."""
+    return empty(*size, **{"dtype": self.dtype, "device": self.device, **options})
+
+
+def is_tensor(value: Any) -> builtins.bool:
+    """Whether value is a Tensor."""
+    return isinstance(value, Tensor)

@@ -1,0 +1,116 @@
+"""Operations in place: the memory is written, and the tensor moves to a new place on the tape.
+
+A write to a view changes its base and every other view of it, so all of them move: the base to a node that takes
+gradients of the written part to the view and of the rest to what the base was before, the views to new looks at it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from nncore import _core
+from nncore.autograd import edge_of, is_grad_enabled, record
+from nncore.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def inplace_method(operation: Callable, *, takes_out: bool = False) -> Callable:
+    """Gives Tensor the in-place form of an operation: from `add` comes `x.add_(other)`.
+
+    takes_out says that the operation can write its result to `out=`; then nothing is copied while nothing is recorded.
+    """
+    name = operation.__name__ + "_"
+
+    @functools.wraps(operation)
+    def method(self: Tensor, *args, **kwargs) -> Tensor:
+        recorded = is_grad_enabled() and (
+            self._requires_grad or any(isinstance(a, Tensor) and a._requires_grad for a in (*args, *kwargs.values()))
+        )
+        check_writable(name, self, recorded)
+        if not recorded and takes_out:
+            operation(self, *args, out=self, **kwargs)
+            return self
+        write(self, operation(before(self), *args, **kwargs), recorded)
+        return self
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"As `{operation.__name__}`, written to the tensor itself, which is returned."
+    setattr(Tensor, name, method)
+    return method
+
+
+def check_writable(name: str, x: Tensor, recorded: bool) -> None:
+    """Refuses a write that would lose gradients or hit one place more than once."""
+    if is_grad_enabled() and x._requires_grad and x._node is None:
+        raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
+    base = x._base
+    if recorded and base is not None:
+        if base._requires_grad and base._node is None:
+            raise RuntimeError(
+                f"{name}: a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
+        if not base._array.is_contiguous:
+            raise RuntimeError(f"{name}: a view of a non-contiguous tensor cannot be written while recording; clone it")
+    if any(s == 0 and n > 1 for n, s in zip(x._array.shape, x._array.strides, strict=True)):
+        raise RuntimeError(
+            f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
+
+
+def before(x: Tensor) -> Tensor:
+    """A tensor that stands where x stands now, and stays there when x moves."""
+    alias = Tensor(x._array)
+    alias._requires_grad = x._requires_grad
+    if x._requires_grad:
+        node, index = edge_of(x)
+        if node is not x:
+            alias._node, alias._index = node, index
+    return alias
+
+
+def write(x: Tensor, value: Tensor, recorded: bool) -> None:
+    """Writes value to the memory of x and, while recording, moves x to the place of value on the tape."""
+    if value.shape != x.shape:
+        raise RuntimeError(f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(value.shape)}")
+    if value.dtype.is_floating_point and not x.dtype.is_floating_point:
+        raise RuntimeError(f"result type {value.dtype} can't be cast to the desired output type {x.dtype}")
+    _core.copy(x._array, value._array)
+    if not recorded:
+        return
+    x._node, x._index, x._requires_grad = value._node, value._index, value._requires_grad
+    base = x if x._base is None else x._base
+    if base is not x:
+        record("in_place_on_view", base, (base, x), _in_place_rule, (_places(x, base), base.shape))
+    for view in base._views or ():
+        if view is not x:
+            record("view_after_write", view, (base,), _view_rule, (_places(view, base), base.shape))
+
+
+def _places(view: Tensor, base: Tensor) -> Tensor:
+    """For each element of the view, its position in the flattened base."""
+    count = base._array.numel
+    positions = _core.arange(0, count, 1, _core.dtype.int64, base._array.device)
+    offset = view._array.offset - base._array.offset
+    return Tensor(_core.as_strided(positions, view._array.shape, view._array.strides, offset))
+
+
+def _rest(gy: Tensor, places: Tensor, shape: tuple) -> Tensor:
+    flat = gy.reshape(-1)
+    return flat.index_fill(0, places.reshape(-1), 0.0).reshape(shape)
+
+
+def _part(gy: Tensor, places: Tensor, shape: tuple) -> Tensor:
+    return gy.reshape(-1).index_select(0, places.reshape(-1)).reshape(places.shape)
+
+
+def _scattered(gy: Tensor, places: Tensor, shape: tuple) -> Tensor:
+    zeros = Tensor(_core.full((shape.numel(),), 0, gy.dtype, gy.device))
+    return zeros.index_add(0, places.reshape(-1), gy.reshape(-1)).reshape(shape)
+
+
+_in_place_rule = (_rest, _part)
+_view_rule = (_scattered,)

@@ -1,0 +1,385 @@
+"""Tensor: an array plus its place on the tape.
+
+This file holds what a tensor is; what can be computed with tensors stands in `nncore.ops`, where each operation that is
+also a method carries the decorator `tensor_method`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nncore import _core, autograd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_NUMPY_DTYPES = {
+    _core.dtype.float32: np.dtype(np.float32),
+    _core.dtype.float64: np.dtype(np.float64),
+    _core.dtype.int32: np.dtype(np.int32),
+    _core.dtype.int64: np.dtype(np.int64),
+    _core.dtype.uint8: np.dtype(np.uint8),
+    _core.dtype.bool: np.dtype(np.bool_),
+}
+_FROM_NUMPY = {numpy: ours for ours, numpy in _NUMPY_DTYPES.items()}
+
+
+class Size(tuple):
+    """A shape: a tuple of extents that prints as one and counts its elements."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The product of the extents."""
+        total = 1
+        for extent in self:
+            total *= extent
+        return total
+
+    def __repr__(self) -> str:
+        return f"nncore.Size({list(self)})"
+
+
+class Tensor:
+    """A multi-dimensional array that remembers how it was computed.
+
+    Make one with `nncore.tensor`, `nncore.zeros`, `nncore.from_numpy`, ...; the constructor wraps a native array.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_base", "_hooks", "_index", "_node", "_requires_grad", "_views", "grad")
+    __array_priority__ = 1000  # numpy_array + tensor is the tensor's addition
+
+    def __init__(self, array: _core.Array):
+        self._array = array
+        self._node: autograd.Node | None = None
+        self._index = 0
+        self._requires_grad = False
+        self._hooks: dict[int, Callable] | None = None
+        self._base: Tensor | None = None  # of a view: the tensor whose memory it shows
+        self._views: weakref.WeakSet | None = None  # of a base: the views of it that are alive
+        self.grad: Tensor | None = None
+
+    @staticmethod
+    def _restore(array: _core.Array, node: autograd.Node | None, index: int) -> Tensor:
+        """A tensor over the array at that place of the tape."""
+        tensor = Tensor(array)
+        if node is not None:
+            tensor._node, tensor._index, tensor._requires_grad = node, index, True
+        return tensor
+
+    # ---- what it is ----
+
+    @property
+    def shape(self) -> Size:
+        """The extent of each dimension."""
+        return Size(self._array.shape)
+
+    @property
+    def dtype(self) -> _core.dtype:
+        """The type of the elements."""
+        return self._array.dtype
+
+    @property
+    def device(self) -> _core.device:
+        """Where the elements are."""
+        return self._array.device
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._array.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes
+
+    def size(self, dim: int | None = None) -> Size | int:
+        """The shape, or the extent of one dimension."""
+        return self.shape if dim is None else self.shape[_in_range(dim, self.ndim)]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.numel
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._array.dtype.itemsize
+
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
+        """How many elements lie between neighbours, for each dimension or for one."""
+        strides = self._array.strides
+        return strides if dim is None else strides[_in_range(dim, self.ndim)]
+
+    def storage_offset(self) -> int:
+        """Where the first element lies in its memory, in elements."""
+        return self._array.offset
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie one after the other, the last dimension fastest."""
+        return self._array.is_contiguous
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._array.data_ptr
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is float32 or float64."""
+        return self._array.dtype.is_floating_point
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the elements are on a GPU."""
+        return self._array.device.type == "cuda"
+
+    @property
+    def _version(self) -> int:
+        return self._array.version
+
+    # ---- its place on the tape ----
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded, so that gradients reach it."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets `requires_grad` and returns the tensor."""
+        if requires_grad and not self.is_floating_point():
+            raise RuntimeError(f"only tensors of floating point dtype can require gradients, got {self.dtype}")
+        if self._node is not None and not requires_grad:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. Use detach() for a value that needs none."
+            )
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether this tensor was made by the user, not by a recorded operation."""
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> autograd.Node | None:
+        """The node of the tape that made this tensor."""
+        return self._node
+
+    @property
+    def data(self) -> Tensor:
+        """The same elements off the tape; writes to it are not noticed by the tape."""
+        return Tensor(self._array)
+
+    @data.setter
+    def data(self, other: Tensor) -> None:
+        if type(other._array) is not type(self._array) or other.dtype != self.dtype:
+            raise RuntimeError(f"data: expected a tensor of {self.dtype}, got {other.dtype}")
+        self._array = other._array
+
+    def detach(self) -> Tensor:
+        """The same elements in a tensor that no gradient leads through."""
+        return Tensor(self._array)
+
+    def detach_(self) -> Tensor:
+        """Takes this tensor off the tape: it becomes a leaf."""
+        self._node, self._index, self._requires_grad = None, 0, False
+        return self
+
+    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False):
+        """Adds the gradient of this tensor to the `grad` of every leaf that it was computed from.
+
+        gradient weights the elements and has this tensor's shape; a tensor of one element needs none.
+
+        >>> w = nc.tensor([1.0, 2.0], requires_grad=True)
+        >>> (w * w).sum().backward()
+        >>> w.grad
+        tensor([2., 4.])
+        """
+        autograd.backward((self,), (gradient,), retain_graph, create_graph)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Calls hook(gradient) when this tensor's gradient is known; what it returns, if anything, replaces it."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._node is None:
+            self._hooks = {} if self._hooks is None else self._hooks
+            return RemovableHandle(self._hooks, hook)
+        node = self._node
+        node.hooks = {} if node.hooks is None else node.hooks
+        return RemovableHandle(node.hooks.setdefault(self._index, {}), hook)
+
+    def retain_grad(self) -> None:
+        """Makes backward keep the gradient of this tensor in `grad` though it is not a leaf."""
+        if self._node is None:
+            return
+        reference = weakref.ref(self)
+
+        def keep(gradient: Tensor) -> None:
+            tensor = reference()
+            if tensor is not None:
+                tensor.grad = gradient.detach().clone() if tensor.grad is None else tensor.grad + gradient
+
+        self.register_hook(keep)
+
+    def _ones_like(self) -> Tensor:
+        return Tensor(_core.full(self._array.shape, 1, self._array.dtype, self._array.device))
+
+    # ---- into other worlds ----
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """A NumPy array over the same memory. With force also for tensors that require a gradient."""
+        if self._requires_grad and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return np.asarray(self._array)
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            if copy is False:
+                raise ValueError(f"a copy is needed to give a tensor of {self.dtype} the dtype {dtype}")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        if self._requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        source = self._array if not copy else _core.clone(self._array)
+        return _core.to_dlpack(source, max_version is not None and max_version[0] >= 1)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def item(self) -> float:
+        """The only element, as a Python number."""
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self.numpy(force=True).tolist()
+
+    def __len__(self) -> int:
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self):
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        if self._array.numel != 1:
+            raise RuntimeError(f"Boolean value of Tensor with {self._array.numel} values is ambiguous")
+        return bool(self._array.item())
+
+    def __float__(self) -> float:
+        return float(self._array.item())
+
+    def __int__(self) -> int:
+        return int(self._array.item())
+
+    def __index__(self) -> int:
+        if self._array.dtype.is_floating_point:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self._array.item())
+
+    def __contains__(self, element) -> bool:
+        return bool((self == element).any())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self._array.ndim == 0 and spec else str(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        from nncore.printing import tensor_repr
+
+        return tensor_repr(self)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if self._node is not None:
+            raise RuntimeError("only tensors created explicitly by the user (graph leaves) can be deep-copied")
+        copy = type(self)._rebuild(_core.clone(self._array), self._requires_grad)
+        memo[id(self)] = copy
+        copy.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+        return copy
+
+    def __reduce__(self):
+        return (_unpickle, (type(self), self.numpy(force=True).copy(), self._requires_grad))
+
+    @classmethod
+    def _rebuild(cls, array: _core.Array, requires_grad: bool) -> Tensor:
+        tensor = cls.__new__(cls)
+        Tensor.__init__(tensor, array)
+        tensor._requires_grad = requires_grad
+        return tensor
+
+
+class RemovableHandle:
+    """What registering a hook returns: `remove()` takes the hook out again."""
+
+    __slots__ = ("_hooks", "id")
+    _next = 0
+
+    def __init__(self, hooks: dict, hook: Callable):
+        self.id = RemovableHandle._next
+        RemovableHandle._next += 1
+        self._hooks = hooks
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Takes the hook out. Doing so twice does no harm."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.remove()
+
+
+def _unpickle(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
+    return cls._rebuild(_core.clone(_core.from_buffer(array)), requires_grad)
+
+
+def _in_range(dim: int, ndim: int) -> int:
+    if not -max(ndim, 1) <= dim < max(ndim, 1):
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-max(ndim, 1)}, {max(ndim, 1) - 1}], but got {dim})"
+        )
+    return dim
+
+
+def tensor_method(function: Callable | None = None, *, name: str | None = None) -> Callable:
+    """Makes an operation a method of Tensor as well: `nncore.relu(x)` is also `x.relu()`."""
+
+    def attach(operation: Callable) -> Callable:
+        setattr(Tensor, name or operation.__name__, operation)
+        return operation
+
+    return attach if function is None else attach(function)
+
+
+def shape_arguments(arguments: Sequence) -> tuple[int, ...]:
+    """The shape in `f(2, 3)` and `f((2, 3))` alike."""
+    if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
+        return tuple(arguments[0])
+    return tuple(arguments)

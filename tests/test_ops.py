@@ -1,0 +1,140 @@
+"""What every operation must do, from the case tables alone: values, gradients, errors, determinism."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+from op_cases import Case, Draw, all_cases
+
+import nncore as nc
+from nncore.testing import gradcheck, gradgradcheck
+
+CASES = all_cases()
+by_name = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+@pytest.fixture(params=nc.available_isas())
+def isa(request):
+    """Each instruction set that the machine has."""
+    before = nc.current_isa()
+    nc.use_isa(request.param)
+    yield request.param
+    nc.use_isa(before)
+
+
+def draw_for(case: Case, dtype: str) -> Draw:
+    return Draw(dtype, seed=zlib.crc32(case.name.encode()))
+
+
+def to_tensors(value, requires_grad: bool = False):
+    """Arrays replaced by tensors over the same memory, with the same strides."""
+    if isinstance(value, np.ndarray):
+        value = value if value.flags.writeable else _same_strides(value)
+        tensor = nc.from_numpy(value)
+        return tensor.requires_grad_() if requires_grad and tensor.is_floating_point() else tensor
+    if isinstance(value, (tuple, list)):
+        return type(value)(to_tensors(v, requires_grad) for v in value)
+    if isinstance(value, dict):
+        return {k: to_tensors(v, requires_grad) for k, v in value.items()}
+    return value
+
+
+def _same_strides(x: np.ndarray) -> np.ndarray:
+    """A writeable array with the layout of a broadcast one."""
+    base = np.ascontiguousarray(x[tuple(slice(0, 1) if s == 0 else slice(None) for s in x.strides)])
+    return np.lib.stride_tricks.as_strided(base, x.shape, tuple(b * (s != 0) for b, s in zip(base.strides, x.strides)))
+
+
+def results(value) -> list[np.ndarray]:
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return [v.detach().numpy() if isinstance(v, nc.Tensor) else np.asarray(v) for v in values]
+
+
+def poison(bytes_wanted: int) -> None:
+    """Leaves memory full of NaN where the next result of that size will be placed."""
+    for size in {max(bytes_wanted // 4, 1), max(bytes_wanted // 2, 1), max(bytes_wanted, 1)}:
+        nc.full((size // 4 + 1,), float("nan"), dtype=nc.float32)
+
+
+def expect_equal(case: Case, sample, got, expected, dtype: str) -> None:
+    rtol, atol = case.tolerance[dtype]
+    got, expected = results(got), results(expected)
+    assert len(got) == len(expected)
+    for g, e in zip(got, expected):
+        assert g.shape == e.shape, f"{case.name} {sample.label}: shape {g.shape}, expected {e.shape}"
+        assert g.dtype == e.dtype, f"{case.name} {sample.label}: {g.dtype}, expected {e.dtype}"
+        np.testing.assert_allclose(g, e, rtol=rtol, atol=atol, equal_nan=True, err_msg=f"{case.name} {sample.label}")
+
+
+@by_name
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for infinities and NaN in the samples
+def test_forward(case, dtype, isa):
+    if dtype not in case.dtypes:
+        pytest.skip("not defined for this dtype")
+    for sample in case.samples(draw_for(case, dtype)):
+        expected = case.reference(*sample.args, **sample.kwargs)
+        poison(sum(r.nbytes for r in results(expected)))
+        got = case.function(*to_tensors(sample.args), **to_tensors(sample.kwargs))
+        expect_equal(case, sample, got, expected, dtype)
+
+
+@by_name
+def test_gradients(case):
+    if case.derivatives == 0:
+        pytest.skip("has no derivative")
+    checked = 0
+    for sample in case.samples(draw_for(case, "float64")):
+        if not sample.smooth:
+            continue
+        small = all(a.size <= 400 for a in sample.args if isinstance(a, np.ndarray))
+        args = to_tensors(tuple(_own(a) for a in sample.args), requires_grad=True)
+        kwargs = to_tensors(sample.kwargs)
+        inputs = [a for a in args if isinstance(a, nc.Tensor) and a.requires_grad]
+        if not inputs or not small:
+            continue
+
+        def function(*moved, args=args, kwargs=kwargs):
+            moved = iter(moved)
+            full = [next(moved) if isinstance(a, nc.Tensor) and a.requires_grad else a for a in args]
+            return case.function(*full, **kwargs)
+
+        assert gradcheck(function, inputs, fast_mode=True), sample.label
+        if case.derivatives > 1:
+            assert gradgradcheck(function, inputs, fast_mode=True), sample.label
+        checked += 1
+    assert checked, f"{case.name} has no sample to differentiate"
+
+
+def _own(value):
+    """An array that may be written to: broadcast ones get memory of their own."""
+    return value.copy() if isinstance(value, np.ndarray) and 0 in value.strides else value
+
+
+@by_name
+def test_wrong_inputs(case):
+    for wrong in case.wrong(draw_for(case, "float32")):
+        with pytest.raises(wrong.exception, match=wrong.match):
+            case.function(*to_tensors(wrong.args), **to_tensors(wrong.kwargs))
+
+
+@by_name
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_same_bits_for_any_number_of_threads(case, dtype):
+    if dtype not in case.dtypes:
+        pytest.skip("not defined for this dtype")
+    before = nc.get_num_threads()
+    samples = [*case.samples(draw_for(case, dtype)), *case.benchmark(draw_for(case, dtype))]
+    samples = [s for s in samples if all(a.size <= 1 << 18 for a in s.args if isinstance(a, np.ndarray))]
+    try:
+        for sample in samples:
+            bits = []
+            for threads in (1, 2, 3):
+                nc.set_num_threads(threads)
+                got = case.function(*to_tensors(sample.args), **to_tensors(sample.kwargs))
+                bits.append([r.tobytes() for r in results(got)])
+            assert bits[0] == bits[1] == bits[2], f"{case.name} {sample.label}"
+    finally:
+        nc.set_num_threads(before)
