@@ -1,4 +1,4 @@
-// Array, dtype and device as Python sees them.
+// Array and device as Python sees them.
 #include "bind/bind.h"
 
 namespace nn {
@@ -23,24 +23,6 @@ Scalar item(const Array& x) {
   return Scalar::of(false);
 }
 
-void bind_dtype(py::module_& m) {
-  py::enum_<DType> dtype(m, "dtype", "The type of an array's elements.");
-  dtype.value("float32", DType::float32)
-      .value("float64", DType::float64)
-      .value("int32", DType::int32)
-      .value("int64", DType::int64)
-      .value("uint8", DType::uint8)
-      .value("bool", DType::boolean);
-  const auto repr = [](DType d) { return text("nncore.", info(d).name); };
-  dtype.attr("__repr__") = py::cpp_function(repr, py::name("__repr__"), py::is_method(dtype));
-  dtype.attr("__str__") = py::cpp_function(repr, py::name("__str__"), py::is_method(dtype));
-  dtype.def_property_readonly("itemsize", [](DType d) { return itemsize(d); }, "Bytes of one element.");
-  dtype.def_property_readonly(
-      "is_floating_point", [](DType d) { return is_floating(d); }, "Whether this is float32 or float64.");
-  m.def("promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"), py::arg("type2"),
-        "The dtype in which two arrays meet.");
-}
-
 void bind_device(py::module_& m) {
   py::class_<Device>(m, "device", "Where an array lives: device('cpu') or device('cuda:0').")
       .def(py::init(&parse_device), py::arg("type"))
@@ -62,7 +44,6 @@ void bind_device(py::module_& m) {
 }  // namespace
 
 void bind_array(py::module_& m) {
-  bind_dtype(m);
   bind_device(m);
   py::class_<Array>(m, "Array", py::buffer_protocol(), "A strided view of typed memory on a device.")
       .def_readonly("shape", &Array::shape)
@@ -72,6 +53,7 @@ void bind_array(py::module_& m) {
       .def_property_readonly("device", &Array::device)
       .def_property_readonly("ndim", &Array::ndim)
       .def_property_readonly("numel", &Array::numel)
+      .def_property_readonly("is_floating", [](const Array& x) { return is_floating(x.dtype); })
       .def_property_readonly("nbytes", [](const Array& x) { return x.numel() * itemsize(x.dtype); })
       .def_property_readonly("data_ptr", [](const Array& x) { return reinterpret_cast<uintptr_t>(x.data()); })
       .def_property_readonly(

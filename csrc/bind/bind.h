@@ -14,6 +14,13 @@ namespace nn {
 // Every function that may run a kernel releases the interpreter lock: m.def("name", f, nogil, ...).
 using Nogil = py::call_guard<py::gil_scoped_release>;
 
+// The Python objects of the dtypes: one each, so that `is` compares them and no call creates any.
+struct DTypeObject {
+  DType dtype;
+};
+py::handle dtype_object(DType dtype);
+
+void bind_dtype(py::module_& m);
 void bind_array(py::module_& m);
 void bind_interop(py::module_& m);
 void bind_runtime(py::module_& m);
@@ -49,6 +56,21 @@ struct type_caster<nn::Dims> {
     for (int i = 0; i < dims.size(); ++i) PyTuple_SET_ITEM(result, i, PyLong_FromLongLong(dims[i]));
     return result;
   }
+};
+
+template <>
+struct type_caster<nn::DType> {
+  PYBIND11_TYPE_CASTER(nn::DType, const_name("nncore._core.dtype"));
+
+  bool load(handle source, bool) {
+    for (int i = 0; i < nn::kDTypeCount; ++i) {
+      value = static_cast<nn::DType>(i);
+      if (nn::dtype_object(value).ptr() == source.ptr()) return true;
+    }
+    return false;
+  }
+
+  static handle cast(nn::DType dtype, return_value_policy, handle) { return nn::dtype_object(dtype).inc_ref(); }
 };
 
 // A Python number; bool before int, because a bool is an int.

@@ -21,6 +21,7 @@ static void bind_errors() {
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The native core of nncore: arrays and the operations on them.";
   nn::bind_errors();
+  nn::bind_dtype(m);
   nn::bind_array(m);
   nn::bind_interop(m);
   nn::bind_runtime(m);

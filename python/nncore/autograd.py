@@ -120,7 +120,7 @@ def record(name: str, output, inputs: Sequence, rule, saved: Sequence = ()):
     node = Node(name, rule, edges, len(outputs))
     node.saved = tuple([_Saved(s, node, outputs) if hasattr(s, "_requires_grad") else s for s in saved])
     for i, y in enumerate(outputs):
-        if y.dtype.is_floating_point:
+        if y._array.is_floating:
             y._node, y._index, y._requires_grad = node, i, True
     return output
 

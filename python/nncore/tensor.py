@@ -139,7 +139,7 @@ class Tensor:
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is float32 or float64."""
-        return self._array.dtype.is_floating_point
+        return self._array.is_floating
 
     @property
     def is_cuda(self) -> bool:
