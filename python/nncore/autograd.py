@@ -66,19 +66,20 @@ class Node:
 class _Saved:
     """A tensor as it was when it was saved: no reference to the Tensor itself, so that the tape holds no cycle."""
 
-    __slots__ = ("array", "edge", "make", "version")
+    __slots__ = ("array", "edge", "restore", "version")
 
-    def __init__(self, tensor: Tensor, node: Node, outputs: tuple):
-        self.make = type(tensor)._restore
-        self.array = tensor._array
-        self.version = tensor._array.version
-        self.edge: Any = None
-        for i, output in enumerate(outputs):
-            if tensor is output:
-                self.edge = i  # a result of the node itself: linked to it again when it is unpacked
-                return
-        if tensor._requires_grad:
+    def __init__(self, tensor: Tensor, outputs: tuple):
+        self.restore = tensor._restore
+        self.array = array = tensor._array
+        self.version = array.version
+        if tensor is outputs[0]:
+            self.edge: Any = 0  # a result of the node itself: linked to it again when it is unpacked
+        elif not tensor._requires_grad:
+            self.edge = None
+        elif len(outputs) == 1:
             self.edge = edge_of(tensor)
+        else:
+            self.edge = next((i for i, y in enumerate(outputs) if y is tensor), None) or edge_of(tensor)
 
     def unpack(self, node: Node) -> Tensor:
         now = self.array.version
@@ -90,11 +91,11 @@ class _Saved:
             )
         edge = self.edge
         if edge is None:
-            return self.make(self.array, None, 0)
+            return self.restore(self.array, None, 0)
         if type(edge) is int:
-            return self.make(self.array, node, edge)
+            return self.restore(self.array, node, edge)
         target, index = edge
-        return self.make(self.array, target, index) if type(target) is Node else target
+        return self.restore(self.array, target, index) if type(target) is Node else target
 
 
 def edge_of(tensor: Tensor) -> tuple:
@@ -118,7 +119,7 @@ def record(name: str, output, inputs: Sequence, rule, saved: Sequence = ()):
     outputs = output if type(output) is tuple else (output,)
     edges = tuple([edge_of(x) if x is not None and x._requires_grad else None for x in inputs])
     node = Node(name, rule, edges, len(outputs))
-    node.saved = tuple([_Saved(s, node, outputs) if hasattr(s, "_requires_grad") else s for s in saved])
+    node.saved = tuple([_Saved(s, outputs) if hasattr(s, "_requires_grad") else s for s in saved]) if saved else ()
     for i, y in enumerate(outputs):
         if y._array.is_floating:
             y._node, y._index, y._requires_grad = node, i, True
