@@ -2,6 +2,7 @@
 
 import nncore as nc
 from nncore import reference as ref
+
 from op_cases import Case, Draw, Sample, Wrong, layouts
 
 

@@ -36,7 +36,9 @@ def _finish(array: _core.Array, requires_grad: bool) -> Tensor:
     return tensor.requires_grad_() if requires_grad else tensor
 
 
-def tensor(data: Any, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
     """A new tensor with a copy of data: numbers, nested sequences of them, NumPy arrays, or tensors.
 
     Without a dtype Python floats become float32, ints int64, bools bool, and arrays keep theirs.
@@ -215,7 +217,12 @@ def linspace(
 
 
 def eye(
-    n: int, m: int | None = None, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: _core.dtype | None = None,
+    device: Device = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal of an n by m matrix, zeros elsewhere."""
     values = np.eye(n, m, dtype=_NUMPY_DTYPES[dtype or _default_dtype])
