@@ -7,6 +7,12 @@
 #define NN_MEMBER inline __attribute__((always_inline))
 #define NN_LAMBDA __attribute__((always_inline))
 
+// Conditions are combined by & and |, because they may be masks of vectors; Clang would rather see && for numbers.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wunknown-warning-option"
+#pragma clang diagnostic ignored "-Wbitwise-instead-of-logical"
+#endif
+
 namespace nn::NN_ISA {
 
 // value_t<V>: the type of one element of V. A vector type specialises ValueOf.

@@ -1,37 +1,28 @@
-// The elementwise operations: each once, as one struct, for every value type and device.
+// The elementwise operations. One struct is one operation:
+//   name            under which Python and the tests know it
+//   params          names of its numeric parameters, which are its data members in this order
+//   forward(x)      or forward(x, y): the value, for one V
+//   backward(gy, s) the derivative times gy, where a fused one pays; s is the input or the output, as `saves` says.
+//                   Other derivatives are composed of operations, in python/nncore/ops/elementwise.py
+//   floating_only   integers become float32 first
+//   predicate       the result is boolean
+// Kernels, bindings and tests fold over the two lists below. Nothing else lists operations.
 #pragma once
+
+#include "math/activations.h"
+#include "math/binary.h"
+#include "math/op_list.h"
+#include "math/piecewise.h"
+#include "math/unary.h"
 
 namespace nn::NN_ISA {
 
-template <class... Ops>
-struct List {};
+using UnaryOps = List<Neg, Abs, Sign, Square, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Reciprocal, Sin,
+                      Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Erf, Floor, Ceil, Round, Trunc, ReLU, Sigmoid, Tanh,
+                      LeakyReLU, ELU, CELU, SELU, GELU, GELUTanh, SiLU, Softplus, LogSigmoid, Mish, Softsign,
+                      Tanhshrink, Hardtanh, Clamp, Hardswish, Hardsigmoid, Hardshrink, Softshrink, Threshold>;
 
-template <class... Ops, class F>
-static inline void for_each_op(List<Ops...>, const F& f) {
-  int index = 0;
-  (f.template operator()<Ops>(index++), ...);
-}
-
-struct ReLU {
-  static constexpr const char* name = "relu";
-  template <class V>
-  V forward(V x) const { return x > V(0) || x != x ? x : V(0); }
-  template <class V>
-  V backward(V gy, V y) const { return y > V(0) ? gy : V(0); }
-};
-
-struct Add {
-  static constexpr const char* name = "add";
-  template <class V>
-  V forward(V x, V y) const { return x + y; }
-};
-struct Mul {
-  static constexpr const char* name = "mul";
-  template <class V>
-  V forward(V x, V y) const { return x * y; }
-};
-
-using UnaryOps = List<ReLU>;
-using BinaryOps = List<Add, Mul>;
+using BinaryOps = List<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, Fmod, Remainder, FloorDivide, Eq, Ne, Lt, Le,
+                       Gt, Ge, LogicalAnd, LogicalOr, LogicalXor>;
 
 }  // namespace nn::NN_ISA

@@ -35,6 +35,12 @@ template <class T>
 NN_FN T max(T a, T b) {
   return a > b || a != a ? a : b;
 }
+// x moved into [lo, hi], or hi where that is empty; NaN stays.
+template <class T>
+NN_FN T clamp(T x, T lo, T hi) {
+  const T y = x < lo ? lo : x;
+  return y > hi ? hi : y;
+}
 
 NN_FN float abs(float x) { return __builtin_fabsf(x); }
 NN_FN double abs(double x) { return __builtin_fabs(x); }
@@ -82,7 +88,16 @@ NN_FN double split(double x, double& e) {
   return __builtin_bit_cast(double, (bits & 0x000fffffffffffffu) + 0x3fe8000000000000u);
 }
 
-// f(x), element by element, for functions of the C library.
+// A function of the C library, for both precisions, to give to map.
+#define NN_C_FUNCTION(name)                                \
+  [](auto... arg) NN_LAMBDA {                              \
+    if constexpr (((sizeof(arg) == sizeof(float)) && ...)) \
+      return __builtin_##name##f(arg...);                  \
+    else                                                   \
+      return __builtin_##name(arg...);                     \
+  }
+
+// f(x), element by element.
 template <class F>
 NN_FN float map(F f, float x) {
   return f(x);

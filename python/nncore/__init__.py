@@ -34,7 +34,6 @@ from nncore.ops.creation import (
 from nncore.ops.elementwise import add, relu
 from nncore.ops.gemm import mm
 from nncore.ops.shape import permute, reshape, transpose
-from nncore.profiling import profile
 from nncore.tensor import Size, Tensor
 
 float32 = float = dtype.float32

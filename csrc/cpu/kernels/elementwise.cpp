@@ -1,107 +1,232 @@
-// Elementwise kernels, one element at a time.
+// Elementwise kernels. What is parallel: the elements, cut into one part per thread. What bounds them: memory, except
+// the transcendental functions in cache, which are bound by arithmetic; so floating types go through vectors by hand,
+// and the compiler vectorises the integers. One instance of the inner loop for each operation and dtype serves every
+// layout (elementwise_walk.h), which also keeps this file quick to compile.
 #include "core/kernels/elementwise.h"
+
+#include "cpu/kernels/elementwise_walk.h"
+#include "cpu/simd/simd.h"
 #include "math/elementwise.h"
 
 namespace nn::NN_ISA {
+extern const ElementwiseKernels elementwise_kernels;
+
 namespace {
 
-template <int N, class F>
-void walk(const StridedLoop<N>& loop, const F& f) {
-  int64_t at[kMaxDims] = {};
-  int64_t total = 1;
-  for (int d = 0; d < loop.ndim; ++d) total *= loop.shape[d];
-  for (int64_t i = 0; i < total; ++i) {
-    int64_t offset[N] = {};
-    for (int n = 0; n < N; ++n)
-      for (int d = 0; d < loop.ndim; ++d) offset[n] += at[d] * loop.stride[n][d];
-    f(offset);
-    for (int d = loop.ndim - 1; d >= 0 && ++at[d] == loop.shape[d]; --d) at[d] = 0;
-  }
+// Elements for which a thread is worth waking: an addition takes about 0.1 ns each, a transcendental function 1 ns.
+constexpr int64_t kCheapGrain = 32768, kDearGrain = 8192;
+
+template <class Op>
+constexpr int64_t grain() {
+  return is_floating_only<Op> ? kDearGrain : kCheapGrain;
 }
 
-template <class F>
-void with_number(DType dtype, const F& f) {
+constexpr int bytes_of(DType dtype) {
   switch (dtype) {
-    case DType::float32: return f(float{});
-    case DType::float64: return f(double{});
-    case DType::int32: return f(int32_t{});
-    case DType::int64: return f(int64_t{});
-    default: return f(uint8_t{});
+    case DType::float32:
+    case DType::int32:
+      return 4;
+    case DType::float64:
+    case DType::int64:
+      return 8;
+    default:
+      return 1;
   }
 }
 
+// f.template operator()<T>(), T the C++ type of dtype.
 template <class F>
-void with_type(DType dtype, const F& f) {
+auto with_type(DType dtype, const F& f) {
   switch (dtype) {
-    case DType::float32: return f(float{});
-    case DType::float64: return f(double{});
-    case DType::int32: return f(int32_t{});
-    case DType::int64: return f(int64_t{});
-    case DType::uint8: return f(uint8_t{});
-    case DType::boolean: return f(bool{});
+    case DType::float32:
+      return f.template operator()<float>();
+    case DType::float64:
+      return f.template operator()<double>();
+    case DType::int32:
+      return f.template operator()<int32_t>();
+    case DType::int64:
+      return f.template operator()<int64_t>();
+    case DType::uint8:
+      return f.template operator()<uint8_t>();
+    default:
+      return f.template operator()<bool>();
   }
 }
 
+// y[i] = f(x[i]...) by vectors. One instance of f serves whole vectors and the tail alike. y may be one of the x.
+template <class T, class F, class... Inputs>
+NN_FN void vector_loop(int64_t n, const F& f, T* y, const Inputs*... x) {
+  using V = Vec<T>;
+  for (int64_t i = 0; i < n; i += V::size) {
+    const int left = static_cast<int>(n - i < V::size ? n - i : V::size);
+    const V r = left == V::size ? f(V::load(x + i)...) : f(V::load(x + i, left)...);
+    left == V::size ? r.store(y + i) : r.store(y + i, left);
+  }
+}
+
+template <class T>
+const T* input(char* const* data, int i) {
+  return reinterpret_cast<const T*>(data[i]);
+}
+
+template <class Op, class T>
+void unary_inner(char* const* data, int64_t n, const void* params) {
+  const Op op = with_params<Op>(static_cast<const double*>(params));
+  T* const y = reinterpret_cast<T*>(data[0]);
+  const T* const x = input<T>(data, 1);
+  if constexpr (is_integer<T>) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) y[i] = op.forward(x[i]);
+  } else {
+    vector_loop(n, [&](Vec<T> a) NN_LAMBDA { return op.forward(a); }, y, x);
+  }
+}
+
+template <class Op, class T>
+void unary_backward_inner(char* const* data, int64_t n, const void* params) {
+  const Op op = with_params<Op>(static_cast<const double*>(params));
+  vector_loop(
+      n, [&](Vec<T> gy, Vec<T> s) NN_LAMBDA { return op.backward(gy, s); }, reinterpret_cast<T*>(data[0]),
+      input<T>(data, 1), input<T>(data, 2));
+}
+
+template <class Op, class T>
+void binary_inner(char* const* data, int64_t n, const void*) {
+  using Result = decltype(Op{}.forward(T{}, T{}));
+  Result* const z = reinterpret_cast<Result*>(data[0]);
+  const T* const x = input<T>(data, 1);
+  const T* const y = input<T>(data, 2);
+  if constexpr (is_integer<T> || is_predicate<Op>) {
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) z[i] = Op{}.forward(x[i], y[i]);
+  } else {
+    vector_loop(n, [](Vec<T> a, Vec<T> b) NN_LAMBDA { return Op{}.forward(a, b); }, z, x, y);
+  }
+}
+
+// A floating type only, or any type: by what the operation takes. The op layer launches nothing else.
+template <class Op, class F>
+Inner choose(DType dtype, const F& f) {
+  if constexpr (is_floating_only<Op>)
+    return dtype == DType::float64 ? f.template operator()<double>() : f.template operator()<float>();
+  else
+    return with_type(dtype, f);
+}
+
 template <class Op>
-void run_unary(const UnaryArgs& args, const LaunchContext&) {
-  with_type(args.dtype, [&]<class T>(T) {
-    walk(args.loop, [&](const int64_t (&o)[2]) {
-      static_cast<T*>(args.loop.data[0])[o[0]] = Op{}.forward(static_cast<T*>(args.loop.data[1])[o[1]]);
-    });
-  });
+void unary(const UnaryArgs& args, const LaunchContext& ctx) {
+  const int b = bytes_of(args.dtype);
+  walk<2>(args.loop, {b, b}, grain<Op>(), ctx,
+          choose<Op>(args.dtype, []<class T>() -> Inner { return unary_inner<Op, T>; }), args.params);
 }
+
 template <class Op>
-void run_unary_backward(const UnaryBackwardArgs& args, const LaunchContext&) {
-  with_type(args.dtype, [&]<class T>(T) {
-    walk(args.loop, [&](const int64_t (&o)[3]) {
-      static_cast<T*>(args.loop.data[0])[o[0]] =
-          Op{}.backward(static_cast<T*>(args.loop.data[1])[o[1]], static_cast<T*>(args.loop.data[2])[o[2]]);
-    });
-  });
+void unary_backward(const UnaryBackwardArgs& args, const LaunchContext& ctx) {
+  const int b = bytes_of(args.dtype);
+  walk<3>(args.loop, {b, b, b}, grain<Op>(), ctx,
+          args.dtype == DType::float64 ? unary_backward_inner<Op, double> : unary_backward_inner<Op, float>,
+          args.params);
 }
+
 template <class Op>
-void run_binary(const BinaryArgs& args, const LaunchContext&) {
-  with_number(args.dtype, [&]<class T>(T) {
-    walk(args.loop, [&](const int64_t (&o)[3]) {
-      static_cast<T*>(args.loop.data[0])[o[0]] = static_cast<T>(
-          Op{}.forward(T(static_cast<T*>(args.loop.data[1])[o[1]]) , static_cast<T*>(args.loop.data[2])[o[2]]));
-    });
-  });
+void binary(const BinaryArgs& args, const LaunchContext& ctx) {
+  const int b = bytes_of(args.dtype);
+  walk<3>(args.loop, {is_predicate<Op> ? 1 : b, b, b}, grain<Op>(), ctx,
+          choose<Op>(args.dtype, []<class T>() -> Inner { return binary_inner<Op, T>; }), nullptr);
 }
-void cast(const CastArgs& args, const LaunchContext&) {
-  with_type(args.to, [&]<class T>(T) {
-    with_type(args.from, [&]<class F>(F) {
-      walk(args.loop, [&](const int64_t (&o)[2]) {
-        static_cast<T*>(args.loop.data[0])[o[0]] = static_cast<T>(static_cast<F*>(args.loop.data[1])[o[1]]);
-      });
-    });
-  });
+
+// Floating numbers to integers: toward zero, those out of range to the nearest end, NaN to 0. To uint8 by way of int64,
+// so that whole numbers wrap around as integers do.
+template <class To, class From>
+NN_FN To convert(From x) {
+  if constexpr (!is_integer<From> && is_integer<To> && sizeof(To) > 1) {
+    constexpr From end = sizeof(To) == 4 ? From(0x1p31) : From(0x1p63);
+    constexpr To lowest = sizeof(To) == 4 ? To(INT32_MIN) : To(INT64_MIN);
+    return x >= end ? To(-(lowest + 1)) : x >= -end ? To(x) : x < -end ? lowest : To(0);
+  } else if constexpr (!is_integer<From> && sizeof(To) == 1 && !__is_same(To, bool)) {
+    return static_cast<To>(convert<int64_t>(x));
+  } else {
+    return static_cast<To>(x);
+  }
 }
-void fill(const FillArgs& args, const LaunchContext&) {
-  with_type(args.dtype, [&]<class T>(T) {
-    const bool real = args.dtype == DType::float32 || args.dtype == DType::float64;
-    const T value = real ? static_cast<T>(args.real) : static_cast<T>(args.integer);
-    walk(args.loop, [&](const int64_t (&o)[1]) { static_cast<T*>(args.loop.data[0])[o[0]] = value; });
-  });
+
+template <class To, class From>
+void cast_inner(char* const* data, int64_t n, const void*) {
+  if constexpr (__is_same(To, From)) {
+    __builtin_memmove(data[0], data[1], n * sizeof(To));
+  } else {
+    To* const y = reinterpret_cast<To*>(data[0]);
+    const From* const x = input<From>(data, 1);
+    for (int64_t i = 0; i < n; ++i) y[i] = convert<To>(x[i]);
+  }
 }
-void where(const WhereArgs& args, const LaunchContext&) {
-  with_type(args.dtype, [&]<class T>(T) {
-    walk(args.loop, [&](const int64_t (&o)[4]) {
-      static_cast<T*>(args.loop.data[0])[o[0]] = static_cast<bool*>(args.loop.data[1])[o[1]]
-                                                     ? static_cast<T*>(args.loop.data[2])[o[2]]
-                                                     : static_cast<T*>(args.loop.data[3])[o[3]];
-    });
+
+void cast(const CastArgs& args, const LaunchContext& ctx) {
+  const Inner inner = with_type(args.to, [&]<class To>() {
+    return with_type(args.from, []<class From>() -> Inner { return cast_inner<To, From>; });
+  });
+  walk<2>(args.loop, {bytes_of(args.to), bytes_of(args.from)}, kCheapGrain, ctx, inner, nullptr);
+}
+
+template <class T>
+void fill_inner(char* const* data, int64_t n, const void* value) {
+  const T v = *static_cast<const T*>(value);
+  T* const y = reinterpret_cast<T*>(data[0]);
+  for (int64_t i = 0; i < n; ++i) y[i] = v;
+}
+
+void fill(const FillArgs& args, const LaunchContext& ctx) {
+  with_type(args.dtype, [&]<class T>() {
+    const T value = is_integer<T> ? static_cast<T>(args.integer) : static_cast<T>(args.real);
+    walk<1>(args.loop, {static_cast<int>(sizeof(T))}, kCheapGrain, ctx, fill_inner<T>, &value);
   });
 }
 
-const Kernel<UnaryArgs> unary_kernels[] = {{ReLU::name, run_unary<ReLU>}};
-const Kernel<UnaryBackwardArgs> unary_backward_kernels[] = {{"relu_backward", run_unary_backward<ReLU>}};
-const Kernel<BinaryArgs> binary_kernels[] = {{Add::name, run_binary<Add>}, {Mul::name, run_binary<Mul>}};
+// Only moves elements, so a type of the same size stands for the dtype.
+template <class T>
+void where_inner(char* const* data, int64_t n, const void*) {
+  T* const z = reinterpret_cast<T*>(data[0]);
+  const uint8_t* const condition = input<uint8_t>(data, 1);
+  const T *const x = input<T>(data, 2), *const y = input<T>(data, 3);
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) z[i] = condition[i] != 0 ? x[i] : y[i];
+}
+
+void where(const WhereArgs& args, const LaunchContext& ctx) {
+  const int b = bytes_of(args.dtype);
+  const Inner inner = b == 4 ? where_inner<uint32_t> : b == 8 ? where_inner<uint64_t> : where_inner<uint8_t>;
+  walk<4>(args.loop, {b, 1, b, b}, kCheapGrain, ctx, inner, nullptr);
+}
+
+// The kernels of a list of operations. An operation without a backward has an empty slot, which is never launched.
+template <class Ops>
+struct Tables;
+template <class... Ops>
+struct Tables<List<Ops...>> {
+  template <class Op>
+  static constexpr Kernel<UnaryBackwardArgs> backward_kernel() {
+    if constexpr (has_backward<Op>)
+      return {Op::name, unary_backward<Op>};
+    else
+      return {Op::name, nullptr};
+  }
+  static constexpr Kernel<UnaryArgs> unary_kernels[] = {{Ops::name, unary<Ops>}...};
+  static constexpr Kernel<UnaryBackwardArgs> unary_backward_kernels[] = {backward_kernel<Ops>()...};
+};
+template <class Ops>
+struct BinaryTable;
+template <class... Ops>
+struct BinaryTable<List<Ops...>> {
+  static constexpr Kernel<BinaryArgs> kernels[] = {{Ops::name, binary<Ops>}...};
+};
 
 }  // namespace
 
-extern const ElementwiseKernels elementwise_kernels;
-const ElementwiseKernels elementwise_kernels = {unary_kernels,     unary_backward_kernels, binary_kernels,
-                                                {"cast", cast},    {"fill", fill},         {"where", where}};
+const ElementwiseKernels elementwise_kernels = {Tables<UnaryOps>::unary_kernels,
+                                                Tables<UnaryOps>::unary_backward_kernels,
+                                                BinaryTable<BinaryOps>::kernels,
+                                                {"cast", cast},
+                                                {"fill", fill},
+                                                {"where", where}};
 
 }  // namespace nn::NN_ISA

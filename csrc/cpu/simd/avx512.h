@@ -32,6 +32,9 @@ struct Lanes<float> : GenericLanes<float, 64> {
   // The instruction gives b where either is NaN.
   NN_FN Values min(Values a, Values b) { return _mm512_mask_min_ps(a, eq(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return _mm512_mask_max_ps(a, eq(a, a), a, b); }
+  NN_FN Values clamp(Values x, Values lo, Values hi) {
+    return _mm512_maskz_min_ps(every, hi, _mm512_maskz_max_ps(every, lo, x));
+  }
   NN_FN Values sqrt(Values x) { return _mm512_maskz_sqrt_ps(every, x); }
   NN_FN Values round(Values x) {
     return _mm512_maskz_roundscale_ps(every, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -71,6 +74,9 @@ struct Lanes<double> : GenericLanes<double, 64> {
   NN_FN Values fma(Values a, Values b, Values c) { return _mm512_fmadd_pd(a, b, c); }
   NN_FN Values min(Values a, Values b) { return _mm512_mask_min_pd(a, eq(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return _mm512_mask_max_pd(a, eq(a, a), a, b); }
+  NN_FN Values clamp(Values x, Values lo, Values hi) {
+    return _mm512_maskz_min_pd(every, hi, _mm512_maskz_max_pd(every, lo, x));
+  }
   NN_FN Values sqrt(Values x) { return _mm512_maskz_sqrt_pd(every, x); }
   NN_FN Values round(Values x) {
     return _mm512_maskz_roundscale_pd(every, x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -63,6 +63,10 @@ struct GenericLanes {
   NN_FN Values fma(Values a, Values b, Values c) { return a * b + c; }
   NN_FN Values min(Values a, Values b) { return select(lt(a, b) | ne(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return select(lt(b, a) | ne(a, a), a, b); }
+  NN_FN Values clamp(Values x, Values lo, Values hi) {
+    const Values y = select(lt(x, lo), lo, x);
+    return select(lt(hi, y), hi, y);
+  }
   NN_FN Bits sign_bit() { return (Bits)broadcast(T(-0.0f)); }
   NN_FN Values abs(Values x) { return (Values)((Bits)x & ~sign_bit()); }
   NN_FN Values copysign(Values x, Values s) { return (Values)(((Bits)x & ~sign_bit()) | ((Bits)s & sign_bit())); }

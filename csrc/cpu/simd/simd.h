@@ -28,6 +28,7 @@ struct Mask {
 
   NN_MEMBER friend Mask operator&(Mask a, Mask b) { return {Bits(a.v & b.v)}; }
   NN_MEMBER friend Mask operator|(Mask a, Mask b) { return {Bits(a.v | b.v)}; }
+  NN_MEMBER friend Mask operator^(Mask a, Mask b) { return {Bits(a.v ^ b.v)}; }
   NN_MEMBER friend Mask operator!(Mask a) { return {Bits(~a.v)}; }
   NN_MEMBER friend bool any(Mask m) { return Lanes<T>::any(m.v); }
   NN_MEMBER friend bool all(Mask m) { return !any(!m); }
@@ -72,6 +73,7 @@ struct Vec {
   NN_MEMBER friend Vec fma(Vec a, Vec b, Vec c) { return L::fma(a.v, b.v, c.v); }
   NN_MEMBER friend Vec min(Vec a, Vec b) { return L::min(a.v, b.v); }  // NaN where either is NaN
   NN_MEMBER friend Vec max(Vec a, Vec b) { return L::max(a.v, b.v); }
+  NN_MEMBER friend Vec clamp(Vec x, Vec lo, Vec hi) { return L::clamp(x.v, lo.v, hi.v); }  // NaN stays
   NN_MEMBER friend Vec abs(Vec x) { return L::abs(x.v); }
   NN_MEMBER friend Vec sqrt(Vec x) { return L::sqrt(x.v); }
   NN_MEMBER friend Vec round(Vec x) { return L::round(x.v); }  // half to even

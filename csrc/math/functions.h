@@ -1,0 +1,248 @@
+// exp, expm1, log, log1p, tanh, sigmoid, erf, erfc(|x|), sin, cos, pow for V = float, double or a vector of them.
+// Each reduces its argument to a short interval and evaluates there a polynomial that was fitted by the Remez exchange
+// to the relative error of the function; the fit's own error, given as a power of two, lies below the format's.
+// NaN gives NaN, infinities and zeros (with their sign) give what C's Annex F says. The errors stated are the largest
+// seen in units in the last place of the result over the whole range; tests/test_math_accuracy.py measures them.
+#pragma once
+
+#include "math/config.h"
+#include "math/scalar.h"
+
+namespace nn::NN_ISA {
+
+template <class V>
+inline constexpr bool is_single = sizeof(value_t<V>) == sizeof(float);
+
+template <class V>
+inline constexpr value_t<V> infinity = static_cast<value_t<V>>(__builtin_inf());
+template <class V>
+inline constexpr value_t<V> not_a_number = static_cast<value_t<V>>(__builtin_nan(""));
+
+// f for single, d for double precision.
+template <class V>
+NN_FN constexpr value_t<V> pick(float f, double d) {
+  if constexpr (is_single<V>)
+    return f;
+  else
+    return d;
+}
+
+// c0 + c1 x + c2 x^2 + ... by Horner's rule.
+template <class V>
+NN_FN V poly(V, value_t<V> c) {
+  return V(c);
+}
+template <class V, class... C>
+NN_FN V poly(V x, value_t<V> c, C... higher) {
+  return fma(poly(x, higher...), x, V(c));
+}
+
+// ln 2 as a sum: the product of the first part and an exponent is exact.
+template <class V>
+inline constexpr value_t<V> ln2_hi = pick<V>(0x1.62e3p-1f, 0x1.62e42feep-1);
+template <class V>
+inline constexpr value_t<V> ln2_lo = pick<V>(0x1.2fefa2p-17f, 0x1.a39ef35793c76p-33);
+
+// expm1(r) for x = n ln 2 + r, n integral and |r| <= ln(2) / 2. Fits: 2^-28, 2^-64.
+template <class V>
+NN_FN V expm1_reduced(V x, V& n) {
+  n = round(x * V(pick<V>(0x1.715476p+0f, 0x1.71547652b82fep+0)));
+  V r = fma(n, V(-ln2_hi<V>), x);
+  r = fma(n, V(-ln2_lo<V>), r);
+  V q;
+  if constexpr (is_single<V>)
+    q = poly(r, 0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f4p-5f, 0x1.123a6ap-7f, 0x1.6a234ap-10f);
+  else
+    q = poly(r, 0x1p-1, 0x1.555555555555bp-3, 0x1.5555555555502p-5, 0x1.111111110ec1bp-7, 0x1.6c16c16c3073fp-10,
+             0x1.a01a01b398ad6p-13, 0x1.a01a01360f41bp-16, 0x1.71ddefdd4b2dcp-19, 0x1.27e5b4ccd567dp-22,
+             0x1.af6c5fd41361ap-26, 0x1.1e3d10a4fe00fp-29);
+  return fma(r * r, q, r);
+}
+
+// e^x. Error: 1 ulp.
+template <class V>
+NN_FN V exp(V x) {
+  V n;
+  const V p = expm1_reduced(clamp(x, V(pick<V>(-104.0f, -746.0)), V(pick<V>(89.0f, 710.0))), n);
+  return scale2(V(1) + p, n);
+}
+
+// e^x - 1, without cancellation near 0: 2^n (expm1(r) + (1 - 2^-n)). Error: 2 ulp.
+template <class V>
+NN_FN V expm1(V x) {
+  V n;
+  const V p = expm1_reduced(clamp(x, V(pick<V>(-30.0f, -50.0)), V(pick<V>(89.0f, 710.0))), n);
+  const V y = scale2(p + (V(1) - pow2(-min(n, V(64)))), n);
+  return select(x == V(0), x, y);
+}
+
+// log(m + c) + e ln 2 for m in [3/4, 3/2) and a tiny c, relative to m given as c = c' / m. With s = f / (2 + f):
+// log(1 + f) = f - f^2/2 + s (f^2/2 + R), R = z P(z), z = s^2. Fits: 2^-33, 2^-60.
+template <class V>
+NN_FN V log_assemble(V m, V e, V c) {
+  const V f = m - V(1);
+  const V s = f / (V(2) + f), z = s * s, half_square = V(0.5f) * f * f;
+  V r;
+  if constexpr (is_single<V>)
+    r = poly(z, 0x1.555554p-1f, 0x1.999be6p-2f, 0x1.23e2cp-2f, 0x1.eea1e6p-3f);
+  else
+    r = poly(z, 0x1.5555555555552p-1, 0x1.999999999b824p-2, 0x1.2492492236d35p-2, 0x1.c71c7469f018cp-3,
+             0x1.745c4df31fa3ap-3, 0x1.3b35e23c805e4p-3, 0x1.0dc2fb2a7f83cp-3, 0x1.1bdba6d786fc8p-3);
+  const V low = fma(s, fma(z, r, half_square), fma(e, V(ln2_lo<V>), c));
+  return fma(e, V(ln2_hi<V>), f - (half_square - low));
+}
+
+// y, the logarithm of a positive finite x, or what the logarithm is at 0, infinity, NaN and below 0.
+template <class V>
+NN_FN V log_edges(V x, V y) {
+  const V edge = select(x == V(0), V(-infinity<V>), select(x < V(0), V(not_a_number<V>), x));
+  return select((x > V(0)) & (x < V(infinity<V>)), y, edge);
+}
+
+// Natural logarithm. Error: 1 ulp.
+template <class V>
+NN_FN V log(V x) {
+  V e;
+  const V m = split(x, e);
+  return log_edges(x, log_assemble(m, e, V(0)));
+}
+
+// log(1 + x): the rounding error of u = 1 + x enters as a correction. Error: 2 ulp.
+template <class V>
+NN_FN V log1p(V x) {
+  const V u = V(1) + x;
+  const V lost = select(abs(x) < V(1), x - (u - V(1)), V(1) - (u - x));
+  V e;
+  const V m = split(u, e);
+  return select(x == V(0), x, log_edges(u, log_assemble(m, e, lost / u)));
+}
+
+// tanh |x| = t / (t + 2), t = expm1(2 |x|): the error of t enters less and less as t grows, and a step
+// of Newton's on the remainder takes the roundings of the sum and the quotient out again. Error: 2 ulp.
+template <class V>
+NN_FN V tanh(V x) {
+  const V limit = V(pick<V>(10.0f, 20.0));  // tanh is 1 from here on
+  const V t = expm1(V(2) * clamp(abs(x), V(0), limit));
+  const V r = V(1) / (t + V(2)), y = t * r;
+  return copysign(fma(fma(-y, t, t - V(2) * y), r, y), x);
+}
+
+// 1 / (1 + e^-x), in the form z / (1 + z) or 1 / (1 + z) with z = e^-|x| that neither overflows nor cancels. A step of
+// Newton's on the remainder, whose subtraction is exact, takes the roundings of 1 + z and of the quotient out again.
+// Error: 2 ulp.
+template <class V>
+NN_FN V sigmoid(V x) {
+  const V z = exp(-abs(x)), numerator = select(x < V(0), z, V(1));
+  const V r = V(1) / (V(1) + z), y = numerator * r;
+  return fma(fma(-y, z, numerator - y), r, y);
+}
+
+// erfc(a) e^(a^2) for a >= 0 as t P(t), t = 1 / (1 + 3a/8), down to where erfc underflows. Fits: 2^-26, 2^-53.
+template <class V>
+NN_FN V erfcx(V a) {
+  const V t = V(1) / fma(a, V(0.375f), V(1));
+  if constexpr (is_single<V>)
+    return t * poly(t, 0x1.b161bap-3f, 0x1.af74cap-3f, 0x1.a42652p-3f, 0x1.f45742p-4f, 0x1.16b1eep-2f, -0x1.d11476p-3f,
+                    0x1.b8a29p-2f, -0x1.25288p-2f, 0x1.f65002p-5f);
+  else
+    return t * poly(t, 0x1.b14c2f860b09dp-3, 0x1.b14c2f93fd8dap-3, 0x1.92d4d288b547bp-3, 0x1.55e63b8cb6b21p-3,
+                    0x1.00ebd0bf6a7c9p-3, 0x1.419ff998f2869p-4, 0x1.18c9e83eb7p-5, 0x1.ae97715673733p-10,
+                    -0x1.f8eb46ec2ea4p-7, -0x1.ab0922dc8181p-6, 0x1.bf06ffb996445p-5, -0x1.e3bf4d82ba3c7p-3,
+                    0x1.66ee605a64f5p-1, -0x1.7d99c6c4c0fa2p+0, 0x1.3ca8d00ea7c2p+1, -0x1.8ff386ab4809ap+1,
+                    0x1.748e2c489413ap+1, -0x1.f5867a62c7869p+0, 0x1.dba1ae201b8e7p-1, -0x1.2eaaef5ecb41p-2,
+                    0x1.d1d451340bc5p-5, -0x1.48c7c96e4d667p-8);
+}
+
+// erf: an odd polynomial up to 1, 1 - erfc beyond. Error: 2 ulp. Fits: 2^-29, 2^-62.
+template <class V>
+NN_FN V erf(V x) {
+  const V a = abs(x), z = x * x;
+  V near;
+  if constexpr (is_single<V>)
+    near = poly(z, 0x1.20dd74p+0f, -0x1.81273ep-2f, 0x1.ce2d08p-4f, -0x1.b7f9e6p-6f, 0x1.540a7cp-8f, -0x1.a40d22p-11f,
+                0x1.49864cp-14f);
+  else
+    near = poly(z, 0x1.20dd750429b6dp+0, -0x1.812746b0379e6p-2, 0x1.ce2f21a042b21p-4, -0x1.b82ce31284933p-6,
+                0x1.565bcd0dae274p-8, -0x1.c02db3d8630efp-11, 0x1.f9a3218c823cdp-14, -0x1.f4d1dd5416d96p-17,
+                0x1.b9ded50d3e204p-20, -0x1.5f1c2252a966dp-23, 0x1.f797162fc4367p-27, -0x1.383e9a0ec3c77p-30,
+                0x1.04f7e6b123f3fp-34);
+  const V far = V(1) - exp(-z) * erfcx(a);
+  return select(a < V(1), x * near, copysign(far, x));
+}
+
+// The angle less the nearest multiple n of pi/2; pi/2 is cut into four parts so that n times each but the last is exact
+// for |n| < 2^13 (2^20). j is n mod 4.
+template <class V>
+NN_FN V quadrant(V x, V& j) {
+  const V n = round(x * V(pick<V>(0x1.45f306p-1f, 0x1.45f306dc9c883p-1)));
+  V r = fma(n, V(-pick<V>(0x1.92p+0f, 0x1.921fb544p+0)), x);
+  r = fma(n, V(-pick<V>(0x1.fb4p-12f, 0x1.0b4611a6p-34)), r);
+  r = fma(n, V(-pick<V>(0x1.444p-24f, 0x1.3198a2ep-69)), r);
+  r = fma(n, V(-pick<V>(0x1.68c234p-39f, 0x1.b839a252049c1p-104)), r);
+  j = n - V(4) * floor(n * V(0.25f));
+  return r;
+}
+
+// sin(r) and cos(r) for |r| <= pi/4. Fits: 2^-27, 2^-62.
+template <class V>
+NN_FN V sin_reduced(V r) {
+  const V z = r * r;
+  if constexpr (is_single<V>)
+    return fma(r * z, poly(z, -0x1.555546p-3f, 0x1.1106bp-7f, -0x1.990384p-13f), r);
+  else
+    return fma(r * z,
+               poly(z, -0x1.5555555555555p-3, 0x1.111111111110cp-7, -0x1.a01a01a018c41p-13, 0x1.71de3a534058ep-19,
+                    -0x1.ae64528d57602p-26, 0x1.6120827e04e9cp-33, -0x1.aa99d6bd17034p-41),
+               r);
+}
+template <class V>
+NN_FN V cos_reduced(V r) {
+  const V z = r * r;
+  V p;
+  if constexpr (is_single<V>)
+    p = poly(z, 0x1.55554ep-5f, -0x1.6c0e7p-10f, 0x1.9a6c86p-16f);
+  else
+    p = poly(z, 0x1.5555555555553p-5, -0x1.6c16c16c16119p-10, 0x1.a01a019e21118p-16, -0x1.27e4f90061bc3p-22,
+             0x1.1eea865718fd4p-29, -0x1.8ff80d255c6c3p-37);
+  return fma(z * z, p, V(1) - V(0.5f) * z);
+}
+
+// Beyond this the C library computes sine and cosine.
+template <class V>
+inline constexpr value_t<V> trig_bound = pick<V>(8000.0f, 1e6);
+
+// sin(x + shift pi/2), shift 0 or 1. Error: 2 ulp.
+template <int shift, class V>
+NN_FN V sin_shifted(V x) {
+  V j;
+  const V r = quadrant(x, j);
+  const auto odd = (j == V(1)) | (j == V(3));
+  const V y = shift == 0 ? select(odd, cos_reduced(r), sin_reduced(r)) : select(odd, sin_reduced(r), cos_reduced(r));
+  const auto negative = shift == 0 ? j >= V(2) : (j == V(1)) | (j == V(2));
+  return select(negative, -y, y);
+}
+
+template <class V>
+NN_FN V sin(V x) {
+  const auto huge = abs(x) > V(trig_bound<V>);
+  const V y = select(x == V(0), x, sin_shifted<0>(x));
+  if (!any(huge)) return y;
+  return select(huge, map(NN_C_FUNCTION(sin), x), y);
+}
+template <class V>
+NN_FN V cos(V x) {
+  const auto huge = abs(x) > V(trig_bound<V>);
+  const V y = sin_shifted<1>(x);
+  if (!any(huge)) return y;
+  return select(huge, map(NN_C_FUNCTION(cos), x), y);
+}
+
+// x^y by the C library, but squares are multiplied: they are what powers mostly are.
+template <class V>
+NN_FN V pow(V x, V y) {
+  const auto square = y == V(2);
+  if (all(square)) return x * x;
+  return select(square, x * x, map(NN_C_FUNCTION(pow), x, y));
+}
+
+}  // namespace nn::NN_ISA
