@@ -28,4 +28,5 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_shape(m);
   nn::bind_elementwise(m);
   nn::bind_gemm(m);
+  nn::bind_optim(m);
 }

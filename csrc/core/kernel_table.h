@@ -9,6 +9,7 @@
 #include "core/kernels/conv.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/optim.h"
 
 namespace nn {
 
@@ -17,6 +18,7 @@ struct KernelTable {
   const ElementwiseKernels& elementwise;
   const GemmKernels& gemm;
   const ConvKernels& conv;
+  const OptimKernels& optim;
 };
 
 // The table that serves a device now.

@@ -6,12 +6,13 @@
 #include "core/kernel_table.h"
 
 // Every family, once: the kernels of family `f` are `f##_kernels` in the namespace of the instruction set.
-#define NN_DECLARE_TABLE(isa)                                                                         \
-  namespace nn::isa {                                                                                 \
-  extern const ElementwiseKernels elementwise_kernels;                                                \
-  extern const GemmKernels gemm_kernels;                                                              \
-  extern const ConvKernels conv_kernels;                                                              \
-  static const KernelTable table = {"cpu-" #isa, elementwise_kernels, gemm_kernels, conv_kernels};    \
+#define NN_DECLARE_TABLE(isa)                                                                                     \
+  namespace nn::isa {                                                                                             \
+  extern const ElementwiseKernels elementwise_kernels;                                                            \
+  extern const GemmKernels gemm_kernels;                                                                          \
+  extern const ConvKernels conv_kernels;                                                                          \
+  extern const OptimKernels optim_kernels;                                                                        \
+  static const KernelTable table = {"cpu-" #isa, elementwise_kernels, gemm_kernels, conv_kernels, optim_kernels}; \
   }
 
 NN_DECLARE_TABLE(generic)

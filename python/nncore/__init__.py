@@ -53,4 +53,4 @@ empty_cache = _core.empty_cache
 reset_peak_memory_stats = _core.reset_peak_memory_stats
 __version__ = _core.version
 
-from nncore import testing  # noqa: E402
+from nncore import nn, optim, testing  # noqa: E402

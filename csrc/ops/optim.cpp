@@ -1,0 +1,88 @@
+#include "ops/optim.h"
+
+#include "core/kernel_table.h"
+#include "core/launch.h"
+#include "ops/elementwise.h"
+
+namespace nn {
+namespace {
+
+const Kernel<OptimArgs>& find_kernel(const std::string& algorithm, Device device) {
+  const OptimKernels& table = kernels(device).optim;
+  for (const Kernel<OptimArgs>* kernel : {&table.sgd, &table.adagrad, &table.rmsprop, &table.adam})
+    if (algorithm == kernel->name) return *kernel;
+  fail<ValueError>("optim_step: unknown algorithm '", algorithm, "'");
+}
+
+void check_like(const std::string& algorithm, const char* what, const Array& x, const Array& param) {
+  check(x.shape == param.shape && x.dtype == param.dtype && x.device() == param.device(), algorithm, ": ", what,
+        " expects shape ", param.shape, " and dtype ", info(param.dtype).name, " of its parameter, got ", x.shape,
+        " and ", info(x.dtype).name);
+}
+
+void check_item(const std::string& algorithm, const OptimItem& item, const Array& hyper) {
+  const Array& param = *item.param;
+  check<TypeError>(is_floating(param.dtype), algorithm, ": expected floating point parameters, got ",
+                   info(param.dtype).name);
+  check(param.device() == hyper.device(), algorithm, ": expected all parameters on one device");
+  check_like(algorithm, "the gradient", *item.grad, param);
+  for (const Array* state : item.state) {
+    if (state == nullptr) continue;
+    check_like(algorithm, "the state", *state, param);
+    check(state->is_contiguous(), algorithm, ": expected contiguous state");
+  }
+  if (item.step != nullptr)
+    check(item.step->dtype == DType::float32 && item.step->numel() == 1, algorithm,
+          ": expected `step` to be one float32, got shape ", item.step->shape, " and ", info(item.step->dtype).name);
+  check(0 <= item.group && item.group < hyper.shape[0], algorithm, ": group ", item.group, " of ", hyper.shape[0]);
+}
+
+}  // namespace
+
+void optim_step(const std::string& algorithm, const std::vector<OptimItem>& items, const Array& hyper) {
+  check(hyper.dtype == DType::float64 && hyper.ndim() == 2 && hyper.shape[1] == OptimHyper::kCount &&
+            hyper.is_contiguous(),
+        "optim_step: expected hyperparameters in float64 [groups, ", static_cast<int>(OptimHyper::kCount), "], got ",
+        hyper.shape);
+  const Kernel<OptimArgs>& kernel = find_kernel(algorithm, hyper.device());
+  // The table is an array so that it comes from the same memory as everything else that a launch reads.
+  const int64_t bytes = static_cast<int64_t>(items.size() * sizeof(OptimTensor));
+  const Array table = empty({bytes}, DType::uint8, hyper.device());
+  OptimTensor* rows = table.as<OptimTensor>();
+  std::vector<Array> copies;                  // keeps contiguous copies alive until the kernel has run
+  std::vector<std::pair<Array, Array>> back;  // (parameter, its contiguous copy)
+  int64_t blocks = 0;
+  for (const OptimItem& item : items) {
+    check_item(algorithm, item, hyper);
+    const auto dense = [&](const Array& x) {
+      if (x.is_contiguous()) return x.data();
+      copies.push_back(contiguous(x));
+      return copies.back().data();
+    };
+    void* const param = dense(*item.param);
+    if (param != item.param->data()) back.emplace_back(*item.param, copies.back());
+    OptimTensor row{item.param->dtype,
+                    item.flags,
+                    item.param->numel(),
+                    blocks,
+                    param,
+                    dense(*item.grad),
+                    {},
+                    nullptr,
+                    hyper.as<double>() + item.group * OptimHyper::kCount};
+    for (int i = 0; i < kOptimStates; ++i) row.state[i] = item.state[i] != nullptr ? item.state[i]->data() : nullptr;
+    if (item.step != nullptr) row.step = item.step->as<float>();
+    blocks += (row.size + kOptimBlock - 1) / kOptimBlock;
+    *rows++ = row;
+  }
+  launch(kernel, {table.as<OptimTensor>(), static_cast<int64_t>(items.size()), blocks}, hyper.device());
+  for (const auto& [param, copy] : back) copy_into(param, copy);
+  for (const OptimItem& item : items) {
+    item.param->touch();
+    for (const Array* state : item.state)
+      if (state != nullptr) state->touch();
+    if (item.step != nullptr) item.step->touch();
+  }
+}
+
+}  // namespace nn

@@ -1,0 +1,26 @@
+// Optimizer steps over all parameters at once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/array.h"
+#include "core/kernels/optim.h"
+
+namespace nn {
+
+// One parameter of a step. Null where the algorithm keeps no such state; see core/kernels/optim.h.
+struct OptimItem {
+  const Array* param;
+  const Array* grad;
+  const Array* state[kOptimStates];
+  const Array* step;
+  int64_t group;  // the row of `hyper` that holds for it
+  int32_t flags;
+};
+
+// One step of `algorithm` (sgd, adagrad, rmsprop, adam) for all items. `hyper` is float64 [groups, OptimHyper::kCount].
+// Parameters and gradients may have any strides; state is contiguous. Parameters may differ in dtype, not in device.
+void optim_step(const std::string& algorithm, const std::vector<OptimItem>& items, const Array& hyper);
+
+}  // namespace nn

@@ -1,0 +1,23 @@
+"""Parameter: a tensor that a Module counts among its own."""
+
+from nncore.ops.creation import empty
+from nncore.tensor import Tensor
+
+
+class Parameter(Tensor):
+    """A leaf tensor that requires gradients and that a Module registers when it is assigned to an attribute.
+
+    It shares memory with `data`. Without data it is empty.
+
+    >>> nc.nn.Parameter(nc.ones(2))
+    Parameter containing:
+    tensor([1., 1.], requires_grad=True)
+    """
+
+    def __init__(self, data=None, requires_grad=True):
+        if data is None:
+            data = empty(0)
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Parameter: expected data to be a Tensor, got {type(data).__name__}")
+        super().__init__(data._array)
+        self.requires_grad_(requires_grad)

@@ -1,0 +1,270 @@
+"""Optimizer: what all optimizers share. One `step()` updates every parameter in one native call."""
+
+import warnings
+from collections import OrderedDict, defaultdict
+from copy import deepcopy
+
+import numpy as np
+
+from nncore import _core
+from nncore.autograd import enable_grad
+from nncore.ops.creation import from_numpy, tensor, zeros
+from nncore.tensor import RemovableHandle, Tensor
+
+_HYPER_WIDTH = 8  # OptimHyper::kCount
+
+# What is said of one parameter to csrc/ops/optim.cpp.
+FLAG_MAXIMIZE, FLAG_NESTEROV, FLAG_FIRST, FLAG_DECOUPLED = 1, 2, 4, 8
+
+
+class _Required:
+    def __repr__(self):
+        return "<required parameter>"
+
+
+required = _Required()
+
+
+def check_at_least_zero(**values):
+    """Refuses negative settings in PyTorch's words; the keywords' underscores stand for spaces."""
+    for what, value in values.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {what.replace('__', ' ')}: {value}")
+
+
+class Optimizer:
+    """Base class of optimizers.
+
+    `params` is an iterable of tensors, of (name, tensor) pairs, or of dictionaries: parameter groups, each with its
+    "params" and whatever settings it has of its own. A subclass names the native `algorithm` and implements
+    `_settings(group)`, the numbers that the kernel reads, and `_collect(group, index, rows)`.
+
+    param_groups: the groups, with all settings; they may be changed between steps.
+    state: for each parameter, what the optimizer remembers of it.
+    """
+
+    algorithm: str
+
+    def __init__(self, params, defaults):
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                f"{type(params).__name__}"
+            )
+        self.defaults = defaults
+        self.state = defaultdict(dict)
+        self.param_groups = []
+        self._pre_hooks, self._post_hooks = OrderedDict(), OrderedDict()
+        self._load_post_hooks = OrderedDict()
+        self._forget_settings()
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    # Parameter groups
+
+    def add_param_group(self, param_group):
+        """Add a group of parameters with its settings; what it does not say comes from the optimizer's defaults."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        group = dict(param_group)
+        params = group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in "
+                "sets will change between runs. Please use a list instead."
+            )
+        group["params"] = [params] if isinstance(params, Tensor) else list(params)
+        _take_names(group)
+        for param in group["params"]:
+            if not isinstance(param, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
+            if not (param.is_leaf or self.defaults.get("differentiable")):
+                raise ValueError("can't optimize a non-leaf Tensor")
+        for name, default in self.defaults.items():
+            if default is required and name not in group:
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
+            group.setdefault(name, default)
+        if group.get("differentiable"):
+            raise ValueError("differentiable=True is not supported: a step updates parameters in place, off the tape")
+        if len(set(group["params"])) != len(group["params"]):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
+                "see github.com/pytorch/pytorch/issues/40967 for more information",
+                stacklevel=3,
+            )
+            group["params"] = list(dict.fromkeys(group["params"]))  # one step must not update one array twice at once
+        known = {param for other in self.param_groups for param in other["params"]}
+        if not known.isdisjoint(group["params"]):
+            raise ValueError("some parameters appear in more than one parameter group")
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none=True):
+        """Drop the gradients of all parameters, or fill them with zeros where `set_to_none` is False."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    param.grad = param.grad.detach()
+                    _core.fill(param.grad._array, 0)
+
+    # The step
+
+    def step(self, closure=None):
+        """Update all parameters that have a gradient, in place.
+
+        `closure`, where given, computes the loss anew; its value is returned.
+        """
+        for hook in self._pre_hooks.values():
+            hook(self, (closure,), {})
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        rows = []
+        for index, group in enumerate(self.param_groups):
+            self._collect(group, index, rows)
+        self.sync_settings()
+        if rows:
+            _core.optim_step(self.algorithm, rows, self._hyper._array)
+        self._opt_called = True
+        for hook in self._post_hooks.values():
+            hook(self, (closure,), {})
+        return loss
+
+    def sync_settings(self):
+        """Bring the settings of param_groups to where the kernel reads them. `step` does it; a plan that replays a step
+        does it before each replay."""
+        settings = [self._settings(group) for group in self.param_groups]
+        if settings == self._synced:
+            return
+        if len(settings) != len(self._synced):
+            self._hyper_values = np.zeros((len(settings), _HYPER_WIDTH))
+            self._hyper = from_numpy(self._hyper_values).to(self.param_groups[0]["params"][0].device)
+        for values, row in zip(self._hyper_values, settings, strict=True):
+            values[: len(row)] = row
+        if self._hyper.device.type != "cpu":
+            self._hyper.copy_(from_numpy(self._hyper_values))
+        self._synced = settings
+
+    def _forget_settings(self):
+        self._synced = []  # what the kernel's array holds, one tuple for each group
+        self._hyper = self._hyper_values = None
+
+    def _settings(self, group):
+        """The numbers of OptimHyper for this group, as a tuple."""
+        raise NotImplementedError
+
+    def _collect(self, group, index, rows):
+        """Append a row (param, grad, state0, state1, state2, step, index, flags) for each parameter with a gradient."""
+        raise NotImplementedError
+
+    def register_step_pre_hook(self, hook):
+        """Call `hook(optimizer, args, kwargs)` before each step."""
+        return RemovableHandle(self._pre_hooks, hook)
+
+    def register_step_post_hook(self, hook):
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return RemovableHandle(self._post_hooks, hook)
+
+    def register_load_state_dict_post_hook(self, hook):
+        """Call `hook(optimizer)` after load_state_dict."""
+        return RemovableHandle(self._load_post_hooks, hook)
+
+    # State
+
+    def state_dict(self):
+        """{"state": {number: state}, "param_groups": [...]}, where parameters are numbered in the order of the groups.
+
+        The tensors are those of the optimizer, not copies.
+        """
+        numbers = {}
+        for group in self.param_groups:
+            for param in group["params"]:
+                numbers.setdefault(param, len(numbers))
+        groups = [
+            {name: value for name, value in group.items() if name != "params"}
+            | {"params": [numbers[param] for param in group["params"]]}
+            for group in self.param_groups
+        ]
+        state = {numbers.get(key, key): value for key, value in self.state.items()}
+        return {"state": state, "param_groups": groups}
+
+    def load_state_dict(self, state_dict):
+        """Take over settings and state from what `state_dict()` returned, here or in PyTorch."""
+        groups, saved = self.param_groups, deepcopy(state_dict["param_groups"])
+        if len(groups) != len(saved):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        if any(len(a["params"]) != len(b["params"]) for a, b in zip(groups, saved, strict=True)):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+            )
+        params = {
+            number: param
+            for group, other in zip(groups, saved, strict=True)
+            for param, number in zip(group["params"], other["params"], strict=True)
+        }
+        self.state = defaultdict(dict)
+        for number, value in state_dict["state"].items():
+            if number in params:
+                self.state[params[number]] = _state_for(params[number], value)
+            else:
+                self.state[number] = deepcopy(value)
+        for group, other in zip(groups, saved, strict=True):
+            other["params"] = group["params"]
+            if "param_names" in group:
+                other.setdefault("param_names", group["param_names"])
+            for name, default in self.defaults.items():  # a file from before a setting existed
+                other.setdefault(name, default)
+        self.param_groups = saved
+        for hook in self._load_post_hooks.values():
+            hook(self)
+
+    def __getstate__(self):
+        return {"defaults": self.defaults, "state": dict(self.state), "param_groups": self.param_groups}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.state = defaultdict(dict, self.state)
+        self._pre_hooks, self._post_hooks, self._load_post_hooks = OrderedDict(), OrderedDict(), OrderedDict()
+        self._forget_settings()
+
+    def __repr__(self):
+        lines = [f"{type(self).__name__} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def new_step():
+    """A step counter at 0: one float32, which the kernel counts up."""
+    return zeros(())
+
+
+def _take_names(group):
+    """Parameters given as (name, tensor) pairs: the names go into `param_names`."""
+    named = [isinstance(param, tuple) for param in group["params"]]
+    if not any(named):
+        return
+    if not all(named):
+        raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+    group["param_names"] = [name for name, _ in group["params"]]
+    group["params"] = [param for _, param in group["params"]]
+
+
+def _state_for(param, value):
+    """A copy of one parameter's loaded state, in the parameter's dtype and on its device; `step` keeps its own."""
+    state = {}
+    for key, item in value.items():
+        if key == "step":
+            state[key] = tensor(float(item)).reshape(())
+        elif isinstance(item, Tensor) or hasattr(item, "__array__"):
+            item = item.detach() if isinstance(item, Tensor) else item
+            state[key] = tensor(np.asarray(item), dtype=param.dtype, device=param.device)
+        else:
+            state[key] = deepcopy(item)
+    return state

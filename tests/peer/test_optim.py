@@ -1,0 +1,171 @@
+"""Optimizers and schedulers beside PyTorch's: the same steps, the same state, the same words."""
+
+import random
+
+import numpy as np
+import pytest
+
+import nncore as nc
+
+torch = pytest.importorskip("torch")
+
+SHAPES = [(), (0,), (3,), (17, 5), (1000, 7)]
+FLAGS = (False, True)
+
+
+def settings_of(name, draw):
+    """Settings drawn at random from all that the optimizer has."""
+    common = {"lr": draw.choice([0.01, 0.3]), "weight_decay": draw.choice([0, 0.1]), "maximize": draw.choice(FLAGS)}
+    if name == "SGD":
+        momentum, nesterov = draw.choice([0, 0.9]), draw.choice(FLAGS)
+        nesterov = nesterov and momentum > 0
+        return common | {
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "dampening": 0 if nesterov else draw.choice([0, 0.4]),
+        }
+    if name == "Adagrad":
+        return common | {"lr_decay": draw.choice([0, 0.2]), "initial_accumulator_value": draw.choice([0, 0.5])}
+    if name == "RMSprop":
+        return common | {
+            "alpha": draw.choice([0.99, 0.5]),
+            "momentum": draw.choice([0, 0.9]),
+            "centered": draw.choice(FLAGS),
+        }
+    return common | {"betas": draw.choice([(0.9, 0.999), (0.5, 0.8)]), "amsgrad": draw.choice(FLAGS)}
+
+
+def same_parameters(dtype, draw):
+    arrays = [draw.standard_normal(shape).astype(dtype) for shape in SHAPES]
+    return [torch.nn.Parameter(torch.tensor(a)) for a in arrays], [nc.nn.Parameter(nc.tensor(a)) for a in arrays]
+
+
+def same_gradients(theirs, ours, draw):
+    for a, b in zip(theirs, ours, strict=True):
+        gradient = draw.standard_normal(tuple(a.shape)).astype(a.detach().numpy().dtype)
+        a.grad, b.grad = torch.tensor(gradient), nc.tensor(gradient)
+
+
+def expect_same(theirs, ours, tolerance):
+    for a, b in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("trial", range(12))
+def test_five_steps(name, dtype, trial):
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    choose, draw = random.Random(seed), np.random.default_rng(seed)
+    settings = settings_of(name, choose)
+    print(settings)
+    theirs, ours = same_parameters(dtype, draw)
+    their_optimizer = getattr(torch.optim, name)(theirs, **settings)
+    our_optimizer = getattr(nc.optim, name)(ours, **settings)
+    assert repr(our_optimizer) == repr(their_optimizer)
+    # A centered variance can cancel to nothing, where the last bit decides what its root is divided by.
+    tolerance = {"float32": 1e-3 if settings.get("centered") else 3e-5, "float64": 1e-9}[dtype]
+    for step in range(5):
+        same_gradients(theirs, ours, draw)
+        their_optimizer.step()
+        our_optimizer.step()
+        if step == 2:  # state travels both ways
+            state = our_optimizer.state_dict()
+            for values in state["state"].values():
+                values.update({k: torch.tensor(v.numpy()) for k, v in values.items()})
+            their_state = their_optimizer.state_dict()
+            their_optimizer.load_state_dict(state)
+            our_optimizer.load_state_dict(their_state)
+    expect_same(theirs, ours, tolerance)
+    their_state, our_state = their_optimizer.state_dict(), our_optimizer.state_dict()
+    assert our_state["param_groups"] == their_state["param_groups"]
+    assert list(our_state["state"]) == list(their_state["state"])
+    for number, values in their_state["state"].items():
+        assert list(our_state["state"][number]) == list(values)
+        expect_same(values.values(), our_state["state"][number].values(), tolerance)
+
+
+SCHEDULERS = [
+    ("StepLR", {"step_size": 3}),
+    ("MultiStepLR", {"milestones": [2, 2, 7, 20], "gamma": 0.3}),
+    ("ConstantLR", {}),
+    ("ConstantLR", {"factor": 0.7, "total_iters": 9}),
+    ("LinearLR", {}),
+    ("LinearLR", {"start_factor": 0.9, "end_factor": 0.2, "total_iters": 11}),
+    ("ExponentialLR", {"gamma": 0.9}),
+    ("PolynomialLR", {"total_iters": 12, "power": 1.7}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: 0.9**epoch}),
+    ("MultiplicativeLR", {"lr_lambda": lambda epoch: 1 - 1 / (epoch + 2)}),
+    ("CosineAnnealingLR", {"T_max": 7, "eta_min": 0.01}),
+    ("CosineAnnealingLR", {"T_max": 50}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 4, "T_mult": 2, "eta_min": 0.02}),
+    ("CosineAnnealingWarmRestarts", {"T_0": 4}),
+    ("OneCycleLR", {"max_lr": [1.0, 2.0], "total_steps": 31}),
+    ("OneCycleLR", {"max_lr": 1.0, "epochs": 10, "steps_per_epoch": 4, "three_phase": True}),
+    ("OneCycleLR", {"max_lr": 1.0, "total_steps": 35, "anneal_strategy": "linear", "pct_start": 0.11}),
+]
+
+
+def both_optimizers(kind):
+    made = []
+    for library in (torch, nc):
+        params = [library.nn.Parameter(library.ones(2)) for _ in range(2)]
+        made.append(getattr(library.optim, kind)([{"params": params[0]}, {"params": params[1], "lr": 0.02}], lr=0.5))
+    return made
+
+
+def follow(theirs, ours, *step_arguments, epochs=30):
+    for epoch in range(epochs):
+        arguments = [argument(epoch) for argument in step_arguments]
+        for scheduler in (theirs, ours):
+            scheduler.optimizer.step()
+            scheduler.step(*arguments)
+        assert ours.get_last_lr() == pytest.approx(theirs.get_last_lr(), rel=1e-12)
+        for a, b in zip(theirs.optimizer.param_groups, ours.optimizer.param_groups, strict=True):
+            for key in a.keys() - {"params"}:
+                expected = a[key] if a[key] is None or isinstance(a[key], bool) else pytest.approx(a[key], rel=1e-12)
+                assert b[key] == expected, key
+
+
+@pytest.mark.parametrize(("name", "settings"), SCHEDULERS, ids=[f"{s[0]}-{i}" for i, s in enumerate(SCHEDULERS)])
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_thirty_epochs(name, settings, kind):
+    theirs, ours = both_optimizers(kind)
+    theirs = getattr(torch.optim.lr_scheduler, name)(theirs, **settings)
+    ours = getattr(nc.optim.lr_scheduler, name)(ours, **settings)
+    assert ours.get_last_lr() == pytest.approx(theirs.get_last_lr())
+    follow(theirs, ours)
+
+
+@pytest.mark.parametrize("settings", [{}, {"patience": 2, "cooldown": 2}, {"mode": "max", "threshold_mode": "abs"}])
+def test_plateau(settings):
+    losses = np.random.default_rng().standard_normal(30)
+    print(losses)
+    settings = {"factor": 0.7, "patience": 1} | settings
+    theirs, ours = both_optimizers("SGD")
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(theirs, **settings)
+    ours = nc.optim.lr_scheduler.ReduceLROnPlateau(ours, **settings)
+    follow(theirs, ours, lambda epoch: losses[epoch])
+
+
+def test_sequential_and_chained():
+    def build(module, optimizer):
+        first = module.LinearLR(optimizer, total_iters=4)
+        second = module.CosineAnnealingLR(optimizer, T_max=9)
+        third = module.ExponentialLR(optimizer, gamma=0.8)
+        return module.SequentialLR(optimizer, [first, second, third], [5, 14])
+
+    def chain(module, optimizer):
+        return module.ChainedScheduler([module.ConstantLR(optimizer), module.StepLR(optimizer, 4)])
+
+    for make in (build, chain):
+        theirs, ours = both_optimizers("SGD")
+        follow(make(torch.optim.lr_scheduler, theirs), make(nc.optim.lr_scheduler, ours))
+
+
+def test_warm_restarts_between_epochs():
+    theirs, ours = both_optimizers("SGD")
+    theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(theirs, T_0=3, T_mult=2)
+    ours = nc.optim.lr_scheduler.CosineAnnealingWarmRestarts(ours, T_0=3, T_mult=2)
+    follow(theirs, ours, lambda epoch: epoch + 0.3)
