@@ -29,4 +29,5 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_elementwise(m);
   nn::bind_gemm(m);
   nn::bind_optim(m);
+  nn::bind_reduce(m);
 }

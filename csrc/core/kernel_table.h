@@ -10,6 +10,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/optim.h"
+#include "core/kernels/reduce.h"
 
 namespace nn {
 
@@ -19,6 +20,8 @@ struct KernelTable {
   const GemmKernels& gemm;
   const ConvKernels& conv;
   const OptimKernels& optim;
+  const ReduceKernels& reduce;
+  const ScanKernels& scan;
 };
 
 // The table that serves a device now.

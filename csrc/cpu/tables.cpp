@@ -5,14 +5,21 @@
 #include "core/error.h"
 #include "core/kernel_table.h"
 
-// Every family, once: the kernels of family `f` are `f##_kernels` in the namespace of the instruction set.
-#define NN_DECLARE_TABLE(isa)                                                                                     \
-  namespace nn::isa {                                                                                             \
-  extern const ElementwiseKernels elementwise_kernels;                                                            \
-  extern const GemmKernels gemm_kernels;                                                                          \
-  extern const ConvKernels conv_kernels;                                                                          \
-  extern const OptimKernels optim_kernels;                                                                        \
-  static const KernelTable table = {"cpu-" #isa, elementwise_kernels, gemm_kernels, conv_kernels, optim_kernels}; \
+// Every family, once, in the order of KernelTable: the kernels of family `f` are `f##_kernels` in the namespace of the
+// instruction set.
+#define NN_FAMILIES(X)        \
+  X(Elementwise, elementwise) \
+  X(Gemm, gemm)               \
+  X(Conv, conv)               \
+  X(Optim, optim)             \
+  X(Reduce, reduce)           \
+  X(Scan, scan)
+#define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
+#define NN_ENTRY(Family, family) , family##_kernels
+#define NN_DECLARE_TABLE(isa)                                           \
+  namespace nn::isa {                                                   \
+  NN_FAMILIES(NN_EXTERN)                                                \
+  static const KernelTable table = {"cpu-" #isa NN_FAMILIES(NN_ENTRY)}; \
   }
 
 NN_DECLARE_TABLE(generic)

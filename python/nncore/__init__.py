@@ -33,6 +33,7 @@ from nncore.ops.creation import (
 )
 from nncore.ops.elementwise import add, relu
 from nncore.ops.gemm import mm
+from nncore.ops.reduce import mean, sum
 from nncore.ops.shape import permute, reshape, transpose
 from nncore.tensor import Size, Tensor
 

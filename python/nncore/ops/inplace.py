@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.autograd import edge_of, is_grad_enabled, record
+from nncore.ops.creation import arange
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def write(x: Tensor, value: Tensor, recorded: bool) -> None:
 def _places(view: Tensor, base: Tensor) -> Tensor:
     """For each element of the view, its position in the flattened base."""
     count = base._array.numel
-    positions = _core.arange(0, count, 1, _core.dtype.int64, base._array.device)
+    positions = arange(count, device=base._array.device)._array
     offset = view._array.offset - base._array.offset
     return Tensor(_core.as_strided(positions, view._array.shape, view._array.strides, offset))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.autograd import is_grad_enabled, record
+from nncore.ops.reduce import unbroadcast
 from nncore.tensor import Tensor, shape_arguments, tensor_method
 
 if TYPE_CHECKING:
@@ -67,3 +68,18 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 _transpose_rule = (lambda gy, dim0, dim1: gy.transpose(dim0, dim1),)
+
+
+@tensor_method
+def expand(input: Tensor, *size) -> Tensor:
+    """Dimensions of extent 1 repeated without copying, and new leading ones; -1 keeps an extent.
+
+    >>> nc.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    array = _core.expand(input._array, shape_arguments(size))
+    return view_of("expand", input, array, _expand_rule, (input._array.shape,))
+
+
+_expand_rule = (lambda gy, shape: unbroadcast(gy, shape),)
