@@ -13,150 +13,22 @@
 
 #include "core/parallel.h"
 #include "core/scratch.h"
-#include "cpu/kernels/gemm_pack.h"
+#include "cpu/kernels/gemm_block.h"
+#include "cpu/kernels/gemm_dot.h"
 
 namespace nn::NN_ISA {
 namespace {
 
-inline int64_t ceil_div(int64_t x, int64_t y) { return (x + y - 1) / y; }
-inline int64_t min(int64_t x, int64_t y) { return x < y ? x : y; }
-
-// One product with the columns of C adjacent. Columns of bias are adjacent too.
-template <class T>
-struct Product {
-  int64_t M, N, K;
-  const T* a;
-  int64_t a_row, a_col;
-  const T* b;
-  int64_t b_row, b_col;
-  T* c;
-  int64_t c_row;
-  const T *row_bias, *col_bias;
-  bool relu, accumulate;
-
-  // The same for rows m0 to m1 and columns n0 to n1 of C.
-  Product block(int64_t m0, int64_t m1, int64_t n0, int64_t n1) const {
-    Product p = *this;
-    p.M = m1 - m0, p.N = n1 - n0;
-    p.a += m0 * a_row, p.b += n0 * b_col, p.c += m0 * c_row + n0;
-    if (row_bias) p.row_bias += m0;
-    if (col_bias) p.col_bias += n0;
-    return p;
-  }
-};
-
-// Extents of the blocks, in elements; which operands are packed.
-struct Blocking {
-  int64_t MC, NC, KC;
-  bool pack_a, pack_b;
-};
-
-template <class T>
-Blocking blocking(const Product<T>& p) {
-  constexpr int MR = TileSize<T>::MR, NR = TileSize<T>::NR;
-  constexpr int64_t kBlock = sizeof(T) == 4 ? 384 : 256;
-  Blocking x;
-  x.KC = p.K > 0 ? ceil_div(p.K, ceil_div(p.K, kBlock)) : 1;
-  x.MC = min(p.M, 32 * MR);
-  x.NC = min(p.N, 128 * NR);
-  x.pack_b = p.b_col != 1 || (p.M > 4 * MR && p.K * p.N > 32768);
-  x.pack_a = (p.a_col != 1 && p.a_row != 1) || (p.N > 4 * NR && p.K * p.M > 32768);
-  return x;
-}
-
-// Elements of scratch that one thread needs.
-template <class T>
-int64_t packed_a_size(const Blocking& x) {
-  return x.pack_a ? (x.MC + TileSize<T>::MR) * packed_row_length<T>(x.KC) : 0;
-}
-template <class T>
-int64_t packed_b_size(const Blocking& x) {
-  return x.pack_b ? ceil_div(x.NC, TileSize<T>::NR) * TileSize<T>::NR * x.KC : 0;
-}
-
-// All tiles of an MC x NC block of C for one block of k: `t` holds what they have in common, and the origin of A, C.
-template <class T>
-void run_tiles(Tile<T> t, int64_t M, int64_t N, int64_t height, int64_t a_panel, int64_t b_panel) {
-  constexpr int NR = TileSize<T>::NR;
-  const Tile<T> origin = t;
-  for (int64_t n = 0; n < N; n += NR, t.b += b_panel) {
-    t.cols = static_cast<int>(min(NR, N - n));
-    t.col_bias = origin.col_bias ? origin.col_bias + n : nullptr;
-    t.a = origin.a;
-    for (int64_t m = 0; m < M; m += height, t.a += a_panel) {
-      t.rows = static_cast<int>(min(height, M - m));
-      t.c = origin.c + m * t.c_row + n;
-      t.row_bias = origin.row_bias ? origin.row_bias + m : nullptr;
-      run_tile(t);
-    }
-  }
-}
-
-// Packs M rows of A for one block of k, and tells the tiles where they find it. Returns the distance of panels.
-template <class T>
-int64_t pack_a_block(Tile<T>& t, T* to, int64_t M, int64_t height, const Product<T>& p) {
-  constexpr int MR = TileSize<T>::MR;
-  t.a_row = p.a_row, t.a_col = p.a_col;
-  if (!to) return height * p.a_row;
-  if (p.a_col == 1) {
-    pack_rows(to, M, t.K, t.a, p.a_row);
-    t.a_row = packed_row_length<T>(t.K);
-  } else {
-    for (int64_t m = 0; m < M; m += height) {
-      pack_panel<MR>(to + m / height * MR * t.K, t.K, min(height, M - m), t.a + m * p.a_row, p.a_col, p.a_row);
-    }
-    t.a_row = 1, t.a_col = MR;
-  }
-  t.a = to;
-  return t.a_row == 1 ? MR * t.K : height * t.a_row;
-}
-
-template <class T>
-void multiply(const Product<T>& p, const Blocking& x, T* work) {
-  constexpr int MR = TileSize<T>::MR, NR = TileSize<T>::NR;
-  if (p.M == 0 || p.N == 0) return;  // more threads than rows
-  T* const a_work = x.pack_a ? work : nullptr;
-  T* const b_work = x.pack_b ? work + packed_a_size<T>(x) : nullptr;
-  const int64_t height = ceil_div(p.M, ceil_div(p.M, MR));
-  for (int64_t n = 0; n < p.N; n += x.NC) {
-    const int64_t N = min(x.NC, p.N - n);
-    for (int64_t k = 0; k < p.K || k == 0; k += x.KC) {
-      Tile<T> t{};
-      t.K = min(x.KC, p.K - k);
-      t.accumulate = p.accumulate || k > 0;
-      const bool last = k + t.K == p.K;
-      t.relu = last && p.relu;
-      t.c_row = p.c_row;
-      const T* const b = p.b + k * p.b_row + n * p.b_col;
-      for (int64_t j = 0; b_work && j < N; j += NR) {
-        pack_panel<NR>(b_work + j * t.K, t.K, min(NR, N - j), b + j * p.b_col, p.b_row, p.b_col);
-      }
-      t.b_row = b_work ? NR : p.b_row;
-      const int64_t rows = x.MC < p.M ? ceil_div(x.MC, height) * height : p.M;
-      for (int64_t m = 0; m < p.M; m += rows) {
-        const int64_t M = min(rows, p.M - m);
-        t.a = p.a + m * p.a_row + k * p.a_col;
-        t.b = b_work ? b_work : b;
-        t.c = p.c + m * p.c_row + n;
-        t.row_bias = last && p.row_bias ? p.row_bias + m : nullptr;
-        t.col_bias = last && p.col_bias ? p.col_bias + n : nullptr;
-        const int64_t a_panel = pack_a_block(t, a_work, M, height, p);
-        run_tiles(t, M, N, height, a_panel, b_work ? NR * t.K : NR);
-      }
-    }
-  }
-}
-
 // The grid of rectangles into which C is cut for threads: the one with the least to pack.
 template <class T>
-void choose_grid(int64_t M, int64_t N, int64_t cells, int64_t& gm, int64_t& gn) {
+void choose_grid(int64_t M, int64_t N, const Blocking& x, int64_t cells, int64_t& gm, int64_t& gn) {
   constexpr int NR = TileSize<T>::NR;
   int64_t best = -1;
   gm = gn = 1;
   for (int64_t m = 1; m <= cells; ++m) {
     if (cells % m) continue;
     const int64_t n = cells / m, rows = ceil_div(M, m), cols = ceil_div(ceil_div(N, NR), n) * NR;
-    const int64_t cost = rows * cols + 32 * (rows + cols);
+    const int64_t cost = rows * cols + (x.pack_a ? 32 : 8) * rows + (x.pack_b ? 32 : 8) * cols;
     if (best < 0 || cost < best) best = cost, gm = m, gn = n;
   }
 }
@@ -182,29 +54,69 @@ struct Batch {
   }
 };
 
+// Every product of the batch, cut into rectangles where there are fewer products than threads.
 template <class T>
-void run_batch(const Batch<T>& batch, const LaunchContext& ctx) {
+void run_cells(const Batch<T>& batch, const LaunchContext& ctx) {
   constexpr int NR = TileSize<T>::NR;
-  constexpr int64_t kThreadWork = 1 << 17;  // multiply-adds that are worth a thread
+  constexpr double kThreadWork = 160000;  // multiply-adds, or a quarter as many elements, that are worth a thread
   const Product<T>& p = batch.first;
-  const Blocking x = blocking(p);
-  const double work = static_cast<double>(p.M) * p.N * (p.K + 1) * batch.count;
-  int64_t threads = ctx.threads;
-  if (work < kThreadWork * static_cast<double>(threads)) threads = 1 + static_cast<int64_t>(work / kThreadWork);
+  const Blocking x = choose_blocking(p);
+  const bool dots = is_dot(p);
+  const double M = static_cast<double>(p.M), N = static_cast<double>(p.N), K = static_cast<double>(p.K + 1);
+  const double work = (M * N * K + 4 * (M * K + K * N + M * N)) * static_cast<double>(batch.count) / kThreadWork;
+  const int64_t threads = work < static_cast<double>(ctx.threads) ? 1 + static_cast<int64_t>(work) : ctx.threads;
   int64_t gm = 1, gn = 1;
-  if (batch.count % threads != 0 && batch.count < 8 * threads) choose_grid<T>(p.M, p.N, threads, gm, gn);
-  const int64_t cells = batch.count * gm * gn;
-  const int64_t each = packed_a_size<T>(x) + packed_b_size<T>(x);
+  if (batch.count % threads != 0 && batch.count < 8 * threads) choose_grid<T>(p.M, p.N, x, threads, gm, gn);
+  const int64_t cells = batch.count * gm * gn, panels = ceil_div(p.N, NR);
   parallel_for(ctx, cells, ceil_div(cells, threads), [&](int64_t begin, int64_t end) {
-    const Scratch scratch(static_cast<size_t>(each) * sizeof(T));
     for (int64_t cell = begin; cell < end; ++cell) {
       const int64_t i = cell / (gm * gn), m = cell / gn % gm, n = cell % gn;
-      const int64_t panels = ceil_div(p.N, NR);
-      multiply(batch.at(i).block(p.M * m / gm, p.M * (m + 1) / gm, min(p.N, panels * n / gn * NR),
-                                 min(p.N, panels * (n + 1) / gn * NR)),
-               x, static_cast<T*>(scratch.data));
+      const Product<T> part = batch.at(i).block(p.M * m / gm, p.M * (m + 1) / gm, min(p.N, panels * n / gn * NR),
+                                                min(p.N, panels * (n + 1) / gn * NR));
+      if (dots) {
+        run_dots(part);
+      } else {
+        const int64_t size = packed_a_size<T>(x, part.M) + packed_b_size<T>(x, part.N);
+        const Scratch scratch(static_cast<size_t>(size) * sizeof(T));
+        BlockedProduct<T>(part, x, static_cast<T*>(scratch.data)).run();
+      }
     }
   });
+}
+
+// A small C with a long sum, as the gradient of a bias or of a last layer: K is cut into chunks that threads share, and
+// the chunks are added in their order.
+template <class T>
+void run_split(const Product<T>& p, int64_t chunk, const LaunchContext& ctx) {
+  const int64_t whole = p.K / chunk, rest = p.K % chunk, MN = p.M * p.N;
+  const Scratch scratch(static_cast<size_t>((whole + 1) * MN) * sizeof(T));
+  T* const sums = static_cast<T*>(scratch.data);
+  Product<T> q = p;
+  q.K = chunk, q.c = sums, q.c_row = p.N;
+  q.row_bias = q.col_bias = nullptr, q.relu = q.accumulate = false;
+  const int64_t a_stride = chunk * p.a_col, b_stride = chunk * p.b_row;
+  run_cells(Batch<T>{q, whole, 1, &whole, &a_stride, &b_stride, &MN}, ctx);
+  q.K = rest, q.a += whole * a_stride, q.b += whole * b_stride, q.c += whole * MN;
+  if (rest > 0) run_cells(Batch<T>{q, 1, 0, nullptr, nullptr, nullptr, nullptr}, ctx);
+  for (int64_t e = 0; e < MN; ++e) {
+    const int64_t m = e / p.N, n = e % p.N;
+    T& c = p.c[m * p.c_row + n];
+    T x = sums[e];
+    for (int64_t i = 1; i < whole + (rest > 0); ++i) x += sums[i * MN + e];
+    if (p.accumulate) x += c;
+    if (p.row_bias) x += p.row_bias[m];
+    if (p.col_bias) x += p.col_bias[n];
+    c = p.relu && x < T(0) ? T(0) : x;
+  }
+}
+
+template <class T>
+void run_batch(const Batch<T>& batch, const LaunchContext& ctx) {
+  constexpr int64_t kChunk = 4096, kChunks = 64, kSmall = 64 * 64;
+  const Product<T>& p = batch.first;
+  if (p.K < 2 * kChunk || p.M * p.N > kSmall) return run_cells(batch, ctx);
+  const int64_t even = ceil_div(p.K, kChunks);
+  for (int64_t i = 0; i < batch.count; ++i) run_split(batch.at(i), even > kChunk ? even : kChunk, ctx);
 }
 
 // C = A B is C^T = B^T A^T.
@@ -248,23 +160,17 @@ void gemm_typed(const GemmArgs& args, const LaunchContext& ctx) {
     for (int64_t n = 0; n < args.N; ++n) to[n] = bias[n * args.bias_stride];
     bias = to;
   }
-  const Product<T> p{args.M,
-                     args.N,
-                     args.K,
-                     static_cast<const T*>(args.a),
-                     args.a_row,
-                     args.a_col,
-                     static_cast<const T*>(args.b),
-                     args.b_row,
-                     args.b_col,
-                     static_cast<T*>(args.c),
-                     args.c_row,
-                     nullptr,
-                     bias,
-                     args.activation == Activation::relu,
-                     args.accumulate};
+  Product<T> p{};
+  p.M = args.M, p.N = args.N, p.K = args.K;
+  p.a = static_cast<const T*>(args.a), p.a_row = args.a_row, p.a_col = args.a_col;
+  p.b = static_cast<const T*>(args.b), p.b_row = args.b_row, p.b_col = p.N == 1 ? 1 : args.b_col;
+  p.c = static_cast<T*>(args.c), p.c_row = args.c_row;
+  p.col_bias = bias;
+  p.relu = args.activation == Activation::relu, p.accumulate = args.accumulate;
   const Batch<T> x{p, count, args.batch_ndim, args.batch_shape, args.a_batch, args.b_batch, args.c_batch};
-  if (args.c_col == 1 || p.N == 1) {
+  // A transposed matrix times a vector is better a vector times a matrix: its rows are adjacent.
+  const bool turn = p.N == 1 && p.a_row == 1 && p.a_col != 1 && p.c_row == 1;
+  if ((args.c_col == 1 || p.N == 1) && !turn) {
     run_batch(x, ctx);
   } else if (args.c_row == 1 || p.M == 1) {
     run_batch(transposed(x, args.c_col), ctx);

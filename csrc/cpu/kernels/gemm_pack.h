@@ -1,16 +1,51 @@
 // Packing: copies of a block of A or B in the order in which the tile of gemm_tile.h walks it, so that it streams from
-// the second-level cache without touching a new page or a conflicting cache set at every step. No panel is padded with
-// zeros: the tile reads only what is valid.
+// the caches without touching a new page, or the same cache sets, at every step. Panels are not padded with zeros: the
+// tile reads only what is valid.
 #pragma once
 
 #include "cpu/kernels/gemm_tile.h"
 
 namespace nn::NN_ISA {
-
 namespace {
 
-// Rows of A that are contiguous along k are copied as they are: a tile repeats single elements of A and does not mind
-// where they lie. The copies start one cache line further apart than K, so that they do not fall into the same sets.
+// Asks for cache lines of `rows` rows of `length` adjacent elements, for the second-level cache.
+template <class T>
+inline void prefetch_rows(const T* p, int64_t rows, int64_t stride, int64_t length) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = 0; j < length; j += 64 / sizeof(T)) __builtin_prefetch(p + i * stride + j, 0, 2);
+    __builtin_prefetch(p + i * stride + length - 1, 0, 2);
+  }
+}
+
+// Copies, and asks for the elements `ahead` of them: rows lie on different pages, where the hardware's own prefetching
+// starts anew.
+template <class T>
+inline void copy(T* to, const T* from, int64_t count, int64_t ahead) {
+  constexpr int W = Vec<T>::size;
+  int64_t i = 0;
+  for (; i + W <= count; i += W) {
+    __builtin_prefetch(from + i + ahead);
+    Vec<T>::load(from + i).store(to + i);
+  }
+  const int rest = static_cast<int>(count - i);
+  if (rest > 0) Vec<T>::load(from + i, rest).store(to + i, rest);
+}
+
+// to[k * to_row + j] = from[j * from_row + k] for j, k < 4.
+template <class T>
+inline void transpose_4x4(T* to, int64_t to_row, const T* from, int64_t from_row) {
+  typedef T Four __attribute__((vector_size(4 * sizeof(T))));
+  Four r[4];
+  for (int j = 0; j < 4; ++j) __builtin_memcpy(&r[j], from + j * from_row, sizeof(Four));
+  const Four a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+  const Four c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+  r[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5), r[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  r[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5), r[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+  for (int k = 0; k < 4; ++k) __builtin_memcpy(to + k * to_row, &r[k], sizeof(Four));
+}
+
+// Rows of A that are contiguous along k are packed as they are, row i at to + i * packed_row_length(K): a tile repeats
+// single elements of A and does not mind where they lie. One cache line more than K keeps them out of the same sets.
 template <class T>
 inline int64_t packed_row_length(int64_t K) {
   constexpr int64_t line = 64 / sizeof(T);
@@ -18,30 +53,25 @@ inline int64_t packed_row_length(int64_t K) {
 }
 
 template <class T>
-inline void copy(T* to, const T* from, int64_t count) {
-  constexpr int W = Vec<T>::size;
-  int64_t i = 0;
-  for (; i + W <= count; i += W) Vec<T>::load(from + i).store(to + i);
-  if (i < count) Vec<T>::load(from + i, static_cast<int>(count - i)).store(to + i, static_cast<int>(count - i));
-}
-
-// Packs rows of A that are contiguous along k: row i at to + i * packed_row_length(K).
-template <class T>
 inline void pack_rows(T* to, int64_t rows, int64_t K, const T* a, int64_t a_row) {
   const int64_t length = packed_row_length<T>(K);
-  for (int64_t i = 0; i < rows; ++i) copy(to + i * length, a + i * a_row, K);
+  for (int64_t i = 0; i < rows; ++i) copy(to + i * length, a + i * a_row, K, a_row);
 }
 
-// Packs one panel of B, to[k * NR + j] = b[k * b_row + j * b_col] for k < K, j < cols <= NR. Also packs a panel of A
-// with the roles of rows and columns exchanged.
-template <int NR, class T>
+// Packs one panel of B, to[k * Width + j] = b[k * b_row + j * b_col] for k < K, j < cols <= Width. The same, with rows
+// and columns exchanged, packs a panel of Width rows of A.
+template <int Width, class T>
 inline void pack_panel(T* to, int64_t K, int64_t cols, const T* b, int64_t b_row, int64_t b_col) {
   if (b_col == 1) {
-    for (int64_t k = 0; k < K; ++k) copy(to + k * NR, b + k * b_row, cols);
-  } else {
-    for (int64_t j = 0; j < cols; ++j) {
-      for (int64_t k = 0; k < K; ++k) to[k * NR + j] = b[k * b_row + j * b_col];
-    }
+    for (int64_t k = 0; k < K; ++k) copy(to + k * Width, b + k * b_row, cols, 8 * b_row);
+    return;
+  }
+  const int64_t K4 = b_row == 1 ? K / 4 * 4 : 0, cols4 = b_row == 1 ? cols / 4 * 4 : 0;
+  for (int64_t j = 0; j < cols4; j += 4) {
+    for (int64_t k = 0; k < K4; k += 4) transpose_4x4(to + k * Width + j, Width, b + j * b_col + k, b_col);
+  }
+  for (int64_t j = 0; j < cols; ++j) {
+    for (int64_t k = j < cols4 ? K4 : 0; k < K; ++k) to[k * Width + j] = b[k * b_row + j * b_col];
   }
 }
 
