@@ -27,6 +27,7 @@ void bind_runtime(py::module_& m);
 void bind_shape(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_gemm(py::module_& m);
+void bind_conv(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_reduce(py::module_& m);
 

@@ -28,6 +28,7 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_shape(m);
   nn::bind_elementwise(m);
   nn::bind_gemm(m);
+  nn::bind_conv(m);
   nn::bind_optim(m);
   nn::bind_reduce(m);
 }

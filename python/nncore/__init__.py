@@ -10,6 +10,7 @@ Kernels in C++ and CUDA under a pure-Python autograd tape and layer API, with th
 from nncore import _core, autograd
 from nncore._core import device, dtype
 from nncore.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nncore.ops.conv import conv1d, conv2d, conv3d
 from nncore.ops.convert import clone
 from nncore.ops.creation import (
     arange,

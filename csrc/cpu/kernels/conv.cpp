@@ -2,37 +2,26 @@
 // Plain loops over the taps inside the image; parallel over the planes of what is written.
 #include "core/kernels/conv.h"
 
-#include "core/parallel.h"
+#include "core/scratch.h"
+#include "cpu/kernels/conv_plane.h"
+#include "cpu/kernels/conv_weight.h"
 #include "math/conv_window.h"
 
 namespace nn::NN_ISA {
 extern const ConvKernels conv_kernels;
 
-namespace {
-
-// Adds to y (forward) or x (backward_input), or sums into w, every product of one (image, output channel, input
-// channel) triple: body(y index in plane, x index in plane, tap index).
-template <class Body>
-void each_product(const ConvGeometry& g, const Body& body) {
-  for (int64_t r0 = 0; r0 < g.kernel[0]; ++r0)
-    for (int64_t r1 = 0; r1 < g.kernel[1]; ++r1)
-      for (int64_t r2 = 0; r2 < g.kernel[2]; ++r2) {
-        const int64_t r[3] = {r0, r1, r2};
-        int64_t offset[3];
-        WindowRange o[3];
-        for (int i = 0; i < 3; ++i) {
-          offset[i] = r[i] * g.dilation[i] - g.pad[i];
-          o[i] = outputs_inside(offset[i], g.stride[i], g.in[i], g.out[i]);
-        }
-        const int64_t tap = (r0 * g.kernel[1] + r1) * g.kernel[2] + r2;
-        for (int64_t i = o[0].begin; i < o[0].end; ++i)
-          for (int64_t j = o[1].begin; j < o[1].end; ++j) {
-            const int64_t d = i * g.stride[0] + offset[0], h = j * g.stride[1] + offset[1];
-            const int64_t yrow = (i * g.out[1] + j) * g.out[2], xrow = (d * g.in[1] + h) * g.in[2] + offset[2];
-            for (int64_t k = o[2].begin; k < o[2].end; ++k) body(yrow + k, xrow + k * g.stride[2], tap);
-          }
-      }
+void describe_forward(const ConvGeometry& g, Correlation& p, PhaseAxis (&phase)[3]) {
+  for (int i = 0; i < 3; ++i) {
+    p.axis[i] = {g.in[i], g.out[i], g.stride[i], g.kernel[i], -g.pad[i], g.dilation[i]};
+    p.y_size[i] = g.out[i];
+    p.y_stride[i] = p.phases[i] = 1;
+    phase[i] = {g.kernel[i], 0, 1, 0, 1};
+    p.phase[i] = &phase[i];
+    p.w_size[i] = g.kernel[i];
+  }
 }
+
+namespace {
 
 struct Sizes {
   int64_t x_plane, y_plane, taps, c_group, k_group;
@@ -44,74 +33,115 @@ struct Sizes {
         k_group(g.K / g.groups) {}
 };
 
+// Fills y with the bias, where there is nothing to sum.
 template <class T>
-void forward(const ConvArgs& a, const LaunchContext& ctx) {
-  const ConvGeometry& g = a.geometry;
-  const Sizes s(g);
-  parallel_for(ctx, g.N * g.K, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t nk = begin; nk < end; ++nk) {
-      const int64_t n = nk / g.K, k = nk % g.K;
-      T* y = static_cast<T*>(a.y) + nk * s.y_plane;
-      const T bias = a.bias ? static_cast<const T*>(a.bias)[k] : T(0);
-      for (int64_t i = 0; i < s.y_plane; ++i) y[i] = bias;
-      for (int64_t c = 0; c < s.c_group; ++c) {
-        const T* x = static_cast<const T*>(a.x) + (n * g.C + k / s.k_group * s.c_group + c) * s.x_plane;
-        const T* w = static_cast<const T*>(a.w) + (k * s.c_group + c) * s.taps;
-        each_product(g, [&](int64_t yi, int64_t xi, int64_t t) { y[yi] += w[t] * x[xi]; });
-      }
-    }
-  });
-}
-
-template <class T>
-void backward_input(const ConvArgs& a, const LaunchContext& ctx) {
-  const ConvGeometry& g = a.geometry;
-  const Sizes s(g);
-  parallel_for(ctx, g.N * g.C, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t nc = begin; nc < end; ++nc) {
-      const int64_t n = nc / g.C, c = nc % g.C, group = c / s.c_group;
-      T* x = static_cast<T*>(a.x) + nc * s.x_plane;
-      for (int64_t i = 0; i < s.x_plane; ++i) x[i] = T(0);
-      for (int64_t k = group * s.k_group; k < (group + 1) * s.k_group; ++k) {
-        const T* y = static_cast<const T*>(a.y) + (n * g.K + k) * s.y_plane;
-        const T* w = static_cast<const T*>(a.w) + (k * s.c_group + c % s.c_group) * s.taps;
-        each_product(g, [&](int64_t yi, int64_t xi, int64_t t) { x[xi] += w[t] * y[yi]; });
-      }
-    }
-  });
-}
-
-template <class T>
-void backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
-  const ConvGeometry& g = a.geometry;
-  const Sizes s(g);
-  parallel_for(ctx, g.K * s.c_group, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t kc = begin; kc < end; ++kc) {
-      const int64_t k = kc / s.c_group, c = k / s.k_group * s.c_group + kc % s.c_group;
-      T* w = static_cast<T*>(a.w) + kc * s.taps;
-      for (int64_t t = 0; t < s.taps; ++t) w[t] = T(0);
-      for (int64_t n = 0; n < g.N; ++n) {
-        const T* x = static_cast<const T*>(a.x) + (n * g.C + c) * s.x_plane;
-        const T* y = static_cast<const T*>(a.y) + (n * g.K + k) * s.y_plane;
-        each_product(g, [&](int64_t yi, int64_t xi, int64_t t) { w[t] += x[xi] * y[yi]; });
-      }
-    }
-  });
-}
-
-template <class Typed32, class Typed64>
-void by_dtype(const ConvArgs& a, const Typed32& f32, const Typed64& f64) {
-  a.dtype == DType::float32 ? f32() : f64();
+void fill_bias(const ConvGeometry& g, const T* bias, T* y) {
+  const int64_t plane = Sizes(g).y_plane;
+  for (int64_t nk = 0; nk < g.N * g.K; ++nk)
+    for (int64_t i = 0; i < plane; ++i) y[nk * plane + i] = bias ? bias[nk % g.K] : T(0);
 }
 
 void run_forward(const ConvArgs& a, const LaunchContext& ctx) {
-  by_dtype(a, [&] { forward<float>(a, ctx); }, [&] { forward<double>(a, ctx); });
+  const ConvGeometry& g = a.geometry;
+  const Sizes s(g);
+  if (g.N * g.K * s.y_plane == 0) return;
+  if (s.c_group == 0 || s.x_plane == 0) {
+    if (a.dtype == DType::float32)
+      fill_bias(g, static_cast<const float*>(a.bias), static_cast<float*>(a.y));
+    else
+      fill_bias(g, static_cast<const double*>(a.bias), static_cast<double*>(a.y));
+    return;
+  }
+  Correlation p{};
+  PhaseAxis phase[3];
+  p.dtype = a.dtype;
+  p.images = g.N;
+  p.groups = g.groups;
+  p.cin = s.c_group;
+  p.cout = s.k_group;
+  describe_forward(g, p, phase);
+  p.x = a.x;
+  p.w = a.w;
+  p.w_group = s.k_group * s.c_group * s.taps;
+  p.w_row = s.c_group * s.taps;
+  p.w_channel = s.taps;
+  p.bias = a.bias;
+  p.y = a.y;
+  correlate(p, ctx);
 }
+
+// Input position o * stride + a meets every `every`-th tap only: tap r where stride divides a + pad - r * dilation, and
+// the quotient, added to o, is the position of gy. Taps in reverse order read ascending positions. Fills the phases of
+// axis i, and the gathered axis that reads, without gaps, from the lowest of these quotients to the highest.
+ConvAxis backward_axis(const ConvGeometry& g, int i, int64_t phases, PhaseAxis* phase) {
+  const int64_t s = g.stride[i], d = g.dilation[i], every = s / gcd_of(d, s);
+  int64_t low = INT64_MAX, high = INT64_MIN;
+  for (int64_t a = 0; a < phases; ++a) {
+    phase[a] = {0, 0, d / gcd_of(d, s), 0, -every};
+    for (int64_t r = 0; r < g.kernel[i]; ++r) {
+      const int64_t at = a + g.pad[i] - r * d;
+      if (at % s != 0) continue;
+      ++phase[a].taps;
+      phase[a].weight = r;
+      phase[a].tap = at / s;
+      low = min_of(low, at / s);
+      high = max_of(high, at / s);
+    }
+  }
+  for (int64_t a = 0; a < phases; ++a) phase[a].tap -= low;
+  return {g.out[i], (g.in[i] + s - 1) / s, 1, high < low ? 0 : high - low + 1, low, 1};
+}
+
+template <class T>
+void clear(void* p, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) static_cast<T*>(p)[i] = T(0);
+}
+
 void run_backward_input(const ConvArgs& a, const LaunchContext& ctx) {
-  by_dtype(a, [&] { backward_input<float>(a, ctx); }, [&] { backward_input<double>(a, ctx); });
+  const ConvGeometry& g = a.geometry;
+  const Sizes s(g);
+  const int64_t count = g.N * g.C * s.x_plane;
+  if (count == 0) return;
+  Correlation p{};
+  p.dtype = a.dtype;
+  p.images = g.N;
+  p.groups = g.groups;
+  p.cin = s.k_group;
+  p.cout = s.c_group;
+  for (int i = 0; i < 3; ++i) p.phases[i] = min_of(g.stride[i], g.in[i]);
+  const Scratch table((p.phases[0] + p.phases[1] + p.phases[2]) * sizeof(PhaseAxis));
+  PhaseAxis* phase = static_cast<PhaseAxis*>(table.data);
+  bool empty = s.k_group == 0 || s.y_plane == 0;
+  for (int i = 0; i < 3; ++i) {
+    p.axis[i] = backward_axis(g, i, p.phases[i], phase);
+    p.phase[i] = phase;
+    p.y_size[i] = g.in[i];
+    p.y_stride[i] = g.stride[i];
+    p.w_size[i] = g.kernel[i];
+    phase += p.phases[i];
+    empty = empty || p.axis[i].taps == 0;
+  }
+  p.x = a.y;
+  p.w = a.w;
+  p.w_group = s.k_group * s.c_group * s.taps;
+  p.w_row = s.taps;
+  p.w_channel = s.c_group * s.taps;
+  p.y = a.x;
+  if (!empty)
+    correlate(p, ctx);
+  else
+    a.dtype == DType::float32 ? clear<float>(a.x, count) : clear<double>(a.x, count);
 }
+
 void run_backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
-  by_dtype(a, [&] { backward_weight<float>(a, ctx); }, [&] { backward_weight<double>(a, ctx); });
+  const ConvGeometry& g = a.geometry;
+  const Sizes s(g);
+  const int64_t count = g.K * s.c_group * s.taps;
+  if (count == 0) return;
+  if (g.N * s.x_plane * s.y_plane != 0)
+    s.c_group == 1 && s.k_group == 1 ? correlate_weight_planes(a, ctx) : correlate_weight(a, ctx);
+  else
+    a.dtype == DType::float32 ? clear<float>(a.w, count) : clear<double>(a.w, count);
 }
 
 }  // namespace

@@ -1,0 +1,36 @@
+#include "ops/conv.h"
+
+#include "bind/bind.h"
+
+namespace nn {
+
+// The options travel as one tuple from the forward call to the gradients' rules: (stride, pad_begin, pad_end, dilation,
+// groups).
+using Options = std::tuple<Dims, Dims, Dims, Dims, int64_t>;
+
+static ConvOptions unpack(const Options& o) {
+  return {std::get<0>(o), std::get<1>(o), std::get<2>(o), std::get<3>(o), std::get<4>(o)};
+}
+
+void bind_conv(py::module_& m) {
+  m.def(
+      "conv",
+      [](const Array& x, const Array& w, const std::optional<Array>& bias, const Options& options) {
+        return conv(x, w, bias, unpack(options));
+      },
+      py::arg("x"), py::arg("w"), py::arg("bias"), py::arg("options"), Nogil());
+  m.def(
+      "conv_backward_input",
+      [](const Array& gy, const Array& w, const Dims& x_shape, const Options& options) {
+        return conv_backward_input(gy, w, x_shape, unpack(options));
+      },
+      py::arg("gy"), py::arg("w"), py::arg("x_shape"), py::arg("options"), Nogil());
+  m.def(
+      "conv_backward_weight",
+      [](const Array& gy, const Array& x, const Dims& w_shape, const Options& options) {
+        return conv_backward_weight(gy, x, w_shape, unpack(options));
+      },
+      py::arg("gy"), py::arg("x"), py::arg("w_shape"), py::arg("options"), Nogil());
+}
+
+}  // namespace nn

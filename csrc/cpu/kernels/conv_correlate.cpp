@@ -1,0 +1,226 @@
+// Implicit matrix multiplication: y[m, o] = sum over (c, tap) of w[m, c, tap] * x[c, o + tap], for every image.
+//
+// Parallel over boxes of output positions (of one or several images) times blocks of output channels. A thread gathers
+// the strip of its box once (conv_gather.h) and runs the packed panels of weights over it. The tile puts either output
+// channels into vector lanes (channel_tile, the rule) or neighbouring positions (pixel_tile, for few output channels
+// and for short sums), whichever wastes fewer lanes. The gradient of a strided convolution falls into phases, which
+// share the strip; phases of one row are computed side by side and then interleaved.
+// Bytes: x about once per group of output channels from memory, the packed weights once per box from the level-2 or
+// level-3 cache, y once. Bound: multiply-adds; with fewer than about 32 channels, memory.
+#include "cpu/kernels/conv_correlate.h"
+
+#include "core/parallel.h"
+#include "core/scratch.h"
+#include "cpu/kernels/conv_plan.h"
+#include "cpu/kernels/conv_plane.h"
+#include "cpu/kernels/conv_tile.h"
+
+namespace nn::NN_ISA {
+namespace {
+
+template <class T>
+struct Work {
+  const Correlation& p;
+  const Plan& plan;
+  const Phase* phases;
+  const T* w;     // see Phase::w
+  const T* bias;  // [group][panels * plan.panel]
+};
+
+struct Item {
+  ConvBox box;
+  int64_t group, block;
+};
+
+Item find_item(const Correlation& p, const Plan& plan, int64_t index) {
+  Item item{};
+  item.block = index % plan.blocks();
+  index /= plan.blocks();
+  const int64_t boxes = plan.boxes_per_plane();
+  item.box = find_box(plan, index % boxes);
+  index /= boxes;
+  item.group = index % p.groups;
+  item.box.image = index / p.groups * plan.most_images;
+  item.box.images = min_of(plan.most_images, p.images - item.box.image);
+  return item;
+}
+
+// Results of a channel_tile, [positions][vectors], to rows of y; `channels` of them are real.
+template <class T>
+void store_channel_tile(const T* buf, int64_t vectors, int64_t positions, int64_t channels, T* y, int64_t y_plane) {
+  constexpr int64_t L = Vec<T>::size;
+  for (int64_t m = 0; m < channels; m += L)
+    for (int64_t i = 0; i < positions; i += L)
+      transpose_tile(buf + i * vectors * L + m, vectors * L, static_cast<int>(min_of(positions - i, L)),
+                     y + m * y_plane + i, y_plane, static_cast<int>(min_of(channels - m, L)));
+}
+
+// One row of positions of one phase, the output channels of one block: y[m * y_plane + position].
+template <class T>
+void channel_row(const Work<T>& work, const Item& item, const Phase& phase, const T* x, T* y, int64_t y_plane,
+                 int64_t cols) {
+  constexpr int64_t L = Vec<T>::size;
+  const Plan& plan = work.plan;
+  const TileSum sum{work.p.cin, plan.strip.channel, phase.taps, phase.tap};
+  const int64_t panel = item.block * plan.block, panel_size = work.p.cin * phase.taps * plan.panel;
+  const int64_t channels = min_of(work.p.cout - panel * plan.panel, plan.block * plan.panel);
+  const int64_t vectors = channels > 2 * L ? 4 : channels > L ? 2 : 1;
+  const T* w = work.w + phase.w + (item.group * plan.panels + panel) * panel_size;
+  const T* bias = work.bias + (item.group * plan.panels + panel) * plan.panel;
+  const int64_t widest = vectors == 4 ? kPixels / 2 : kPixels;
+  const int64_t tiles = (cols + widest - 1) / widest;
+  alignas(64) T buf[kPixels * 2 * L];
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t begin = cols * t / tiles, count = cols * (t + 1) / tiles - begin;
+    channel_tile_for<T>(vectors, count)(x + begin, sum, w, panel_size, bias, buf);
+    store_channel_tile(buf, vectors, count, channels, y + begin, y_plane);
+  }
+}
+
+template <class T>
+void pixel_row(const Work<T>& work, const Item& item, const Phase& phase, const T* x, T* y, int64_t y_plane,
+               int64_t cols) {
+  constexpr int64_t L = Vec<T>::size;
+  const Plan& plan = work.plan;
+  const TileSum sum{work.p.cin, plan.strip.channel, phase.taps, phase.tap};
+  const int64_t first = item.block * plan.block, end = min_of(first + plan.block, plan.panels);
+  const int64_t panel_size = work.p.cin * phase.taps * plan.panel;
+  const int64_t vectors = (cols + L - 1) / L, widest = pixel_vectors(plan.panel);
+  const int64_t tiles = (vectors + widest - 1) / widest;
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t v = vectors * t / tiles, nv = vectors * (t + 1) / tiles - v, begin = v * L;
+    const int last = static_cast<int>(min_of(cols - begin - (nv - 1) * L, L));
+    for (int64_t panel = first; panel < end; ++panel) {
+      const int64_t at = item.group * plan.panels + panel;
+      const PixelOut<T> out{y + (panel - first) * plan.panel * y_plane + begin, y_plane,
+                            min_of(plan.panel, work.p.cout - panel * plan.panel)};
+      pixel_tile_for<T>(plan.panel, nv)(x + begin, sum, work.w + phase.w + at * panel_size, work.bias + at * plan.panel,
+                                        last, out);
+    }
+  }
+}
+
+template <class T>
+void any_row(const Work<T>& work, const Item& item, const Phase& phase, const T* x, T* y, int64_t y_plane,
+             int64_t cols) {
+  work.plan.by_pixel ? pixel_row(work, item, phase, x, y, y_plane, cols)
+                     : channel_row(work, item, phase, x, y, y_plane, cols);
+}
+
+// The phases of one row of y, through `rows` [channel][phase][most positions] where there are several.
+template <class T>
+void run_row(const Work<T>& work, const Item& item, int64_t first_phase, const T* x, T* y, int64_t y_plane, T* rows) {
+  const Correlation& p = work.p;
+  const Plan& plan = work.plan;
+  const int64_t stride = p.y_stride[2], begin = item.box.begin[2];
+  const int64_t positions = min_of(item.box.count[2] * stride, plan.y_size[2] - begin * stride);
+  y += begin * stride;
+  if (stride == 1) return any_row(work, item, work.phases[first_phase], x, y, y_plane, positions);
+  const int64_t pitch = plan.most[2], plane = pitch * p.phases[2];
+  for (int64_t a = 0; a < min_of(p.phases[2], positions); ++a)
+    any_row(work, item, work.phases[first_phase + a], x, rows + a * pitch, plane,
+            (positions - a + stride - 1) / stride);
+  const int64_t channels = min_of(plan.block * plan.panel, p.cout - item.block * plan.block * plan.panel);
+  for (int64_t m = 0; m < channels; ++m) interleave_row(rows + m * plane, pitch, stride, positions, y + m * y_plane);
+}
+
+template <class T>
+void run_item(const Work<T>& work, const Item& item, const T* strip, T* rows) {
+  const Correlation& p = work.p;
+  const Plan& plan = work.plan;
+  const StripLayout& s = plan.strip;
+  const ConvBox& box = item.box;
+  const int64_t* from = box.begin;
+  const int64_t* size = plan.y_size;
+  const int64_t y_plane = size[0] * size[1] * size[2], first_channel = item.block * plan.block * plan.panel;
+  // Without a strip, positions count from the start of the input.
+  if (!s.copied) strip += from[0] * s.position[0] + from[1] * s.position[1] + from[2];
+  for (int64_t n = 0; n < box.images; ++n) {
+    T* y = static_cast<T*>(p.y) + (((box.image + n) * p.groups + item.group) * p.cout + first_channel) * y_plane;
+    for (int64_t i = 0; i < box.count[0]; ++i)
+      for (int64_t j = 0; j < box.count[1]; ++j) {
+        const T* x = strip + n * s.image + i * s.position[0] + j * s.position[1];
+        for (int64_t a = 0; a < p.phases[0]; ++a)
+          for (int64_t b = 0; b < p.phases[1]; ++b) {
+            const int64_t d = (from[0] + i) * p.y_stride[0] + a, h = (from[1] + j) * p.y_stride[1] + b;
+            if (d < size[0] && h < size[1])
+              run_row(work, item, (a * p.phases[1] + b) * p.phases[2], x, y + (d * size[1] + h) * size[2], y_plane,
+                      rows);
+          }
+      }
+  }
+}
+
+// The strip of a box: gathered into `memory`, or the place in the input.
+template <class T>
+const T* fetch_strip(const Work<T>& work, const Item& item, T* memory) {
+  const Correlation& p = work.p;
+  const Plan& plan = work.plan;
+  const ConvAxis* a = plan.axis;
+  const int64_t plane = a[0].in * a[1].in * a[2].in;
+  const T* x = static_cast<const T*>(p.x) + (item.box.image * p.groups + item.group) * p.cin * plane;
+  if (!plan.strip.copied) return x;
+  for (int64_t n = 0; n < item.box.images; ++n)
+    for (int64_t c = 0; c < p.cin; ++c)
+      fill_strip_channel(plan.axis, plan.strip, item.box, x + (n * p.groups * p.cin + c) * plane,
+                         memory + n * plan.strip.image + c * plan.strip.channel);
+  return memory;
+}
+
+template <class T>
+void pack_phase(const Correlation& p, const Plan& plan, const Phase& phase, const LaunchContext& ctx, T* packed) {
+  const int64_t size = p.cin * phase.taps * plan.panel, some = max_of(1, 256 / max_of(phase.taps, 1));
+  const int64_t parts = (p.cin + some - 1) / some;
+  const int64_t grain = max_of(1, 16384 / (some * max_of(phase.taps, 1) * plan.panel));
+  parallel_for(ctx, p.groups * plan.panels * parts, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = i / parts, part = i % parts;
+      const int64_t g = at / plan.panels, m = at % plan.panels * plan.panel;
+      const T* from = static_cast<const T*>(p.w) + g * p.w_group + m * p.w_row;
+      pack_panel(p, phase.weights, from, min_of(plan.panel, p.cout - m), plan.panel, part * some,
+                 min_of((part + 1) * some, p.cin), packed + phase.w + at * size);
+    }
+  });
+}
+
+template <class T>
+void run(const Correlation& p, const LaunchContext& ctx) {
+  const Plan plan = make_plan<T>(p, ctx.threads);
+  const int64_t phases = p.phases[0] * p.phases[1] * p.phases[2], channels = p.groups * plan.panels * plan.panel;
+  const Scratch table(phases * sizeof(Phase)), taps(2 * plan.taps * sizeof(int64_t)),
+      packed(channels * p.cin * plan.taps * sizeof(T)), bias(channels * sizeof(T));
+  Phase* phase = static_cast<Phase*>(table.data);
+  T* w = static_cast<T*>(packed.data);
+  make_phases(p, plan, static_cast<int64_t*>(taps.data), phase);
+  for (int64_t i = 0; i < phases; ++i) pack_phase(p, plan, phase[i], ctx, w);
+  for (int64_t i = 0; i < channels; ++i) {
+    const int64_t width = plan.panels * plan.panel, m = i % width;
+    const bool given = p.bias && m < p.cout;
+    static_cast<T*>(bias.data)[i] = given ? static_cast<const T*>(p.bias)[i / width * p.cout + m] : T(0);
+  }
+
+  const Work<T> work{p, plan, phase, w, static_cast<const T*>(bias.data)};
+  const int64_t strip_size = plan.strip.copied ? plan.most_images * plan.strip.image + 256 : 0;
+  const int64_t rows_size = p.y_stride[2] == 1 ? 0 : plan.block * plan.panel * p.phases[2] * plan.most[2];
+  const int64_t item_work = plan.most_images * plan.most[0] * plan.most[1] * plan.most[2] * plan.block * plan.panel *
+                            p.cin * max_of(plan.taps, 1);
+  parallel_for(ctx, plan.boxes(p) * plan.blocks(), max_of(1, 200000 / item_work), [&](int64_t begin, int64_t end) {
+    const Scratch memory((strip_size + rows_size) * sizeof(T));
+    T* own = static_cast<T*>(memory.data);
+    const T* strip = nullptr;
+    for (int64_t i = begin; i < end; ++i) {
+      const Item item = find_item(p, plan, i);
+      if (i == begin || item.block == 0) strip = fetch_strip(work, item, own);
+      run_item(work, item, strip, own + strip_size);
+    }
+  });
+}
+
+}  // namespace
+
+void correlate(const Correlation& p, const LaunchContext& ctx) {
+  if (p.cin == 1 && p.cout == 1) return correlate_planes(p, ctx);
+  p.dtype == DType::float32 ? run<float>(p, ctx) : run<double>(p, ctx);
+}
+
+}  // namespace nn::NN_ISA

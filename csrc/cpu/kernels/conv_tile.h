@@ -1,0 +1,211 @@
+// The innermost loops of convolution: register tiles that read taps straight from the strip (conv_gather.h).
+//
+//   channel_tile   outputs of MR neighbouring positions x NV vectors of output channels. Each step of the sum (one
+//                  input channel, one tap) loads NV vectors of packed weights, broadcasts MR inputs, multiplies MR *
+//                  NV.
+//   pixel_tile     outputs of MR output channels x NV vectors of neighbouring positions: the other way round, for few
+//                  output channels or short sums, because its results need no transposition.
+//   weight_tile    gradient of MR (channel, tap) pairs x NV vectors of output channels, summed over output positions.
+//
+// Each output is one chain of fused multiply-adds in the order of the sum, so its bits do not depend on the tile it
+// falls into. Bound: two multiply-adds per cycle; with AVX-512 a 14 x 2 tile loads 16 times for 28 multiply-adds.
+#pragma once
+
+#include "cpu/simd/transpose.h"
+
+namespace nn::NN_ISA {
+namespace {
+
+using transpose_detail::CountIndices;
+using transpose_detail::Indices;
+
+#if defined(__AVX512F__)
+constexpr int kPixels = 14;  // most positions of a channel_tile: (14 + 1) * 2 + 1 of 32 registers
+constexpr int kMaxRows = 8;  // most output channels of a pixel_tile: (8 + 1) * 3 + 1
+#else
+constexpr int kPixels = 6;  // (6 + 1) * 2 + 1 of 16 registers
+constexpr int kMaxRows = 6;
+#endif
+
+template <class T>
+constexpr int kPanel = 2 * Vec<T>::size;  // output channels in one packed panel
+
+// What a tile sums over: channels `channel` apart, and the taps of each.
+struct TileSum {
+  int64_t channels, channel;
+  int64_t taps;
+  const int64_t* tap;
+};
+
+// buf[m][v] = bias + sum of x * w for position m. w is [channels][taps][kPanel]; with NV = 4 a second panel starts at
+// w + second.
+template <class T, int MR, int NV>
+void channel_tile(const T* x, const TileSum& sum, const T* w, int64_t second, const T* bias, T* buf) {
+  using V = Vec<T>;
+  constexpr int L = V::size;
+  V acc[MR][NV];
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v] = V::load(bias + v * L);
+  for (int64_t c = 0; c < sum.channels; ++c, x += sum.channel)
+    for (int64_t t = 0; t < sum.taps; ++t, w += kPanel<T>) {
+      const T* px = x + sum.tap[t];
+      V b[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) b[v] = V::load(v < 2 ? w + v * L : w + second + (v - 2) * L);
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        const V a = V(px[m]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) acc[m][v] = fma(a, b[v], acc[m][v]);
+      }
+    }
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v].store(buf + (m * NV + v) * L);
+}
+
+// Where a pixel_tile leaves its results: `rows` output channels, `row` elements apart.
+template <class T>
+struct PixelOut {
+  T* y;
+  int64_t row, rows;
+};
+
+// out.y[m * out.row + i] = bias[m] + sum of x * w. w is [channels][taps][MR]. Of the last vector of positions, only
+// `last` are read and written.
+template <class T, int MR, int NV>
+void pixel_tile(const T* x, const TileSum& sum, const T* w, const T* bias, int last, const PixelOut<T>& out) {
+  using V = Vec<T>;
+  constexpr int L = V::size;
+  V acc[MR][NV];
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) acc[m][v] = V(bias[m]);
+  for (int64_t c = 0; c < sum.channels; ++c, x += sum.channel)
+    for (int64_t t = 0; t < sum.taps; ++t, w += MR) {
+      const T* px = x + sum.tap[t];
+      V b[NV];
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) b[v] = v < NV - 1 ? V::load(px + v * L) : V::load(px + v * L, last);
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        const V a = V(w[m]);
+#pragma GCC unroll 8
+        for (int v = 0; v < NV; ++v) acc[m][v] = fma(a, b[v], acc[m][v]);
+      }
+    }
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m) {
+    if (m >= out.rows) break;
+#pragma GCC unroll 8
+    for (int v = 0; v < NV - 1; ++v) acc[m][v].store(out.y + m * out.row + v * L);
+    acc[m][NV - 1].store(out.y + m * out.row + (NV - 1) * L, last);
+  }
+}
+
+// Positions of a weight_tile: `outer` groups of rows of `cols` neighbouring positions.
+struct TilePositions {
+  int64_t rows, cols;
+  const int64_t* row;  // where each row begins in the strip
+};
+
+// gw[m][v] += sum over positions of x[offset[m] + position] * gy[position][v]; gy is packed [position][kPanel], gw is
+// [MR][kPanel].
+template <class T, int MR, int NV>
+void weight_tile(const T* x, const int64_t* offset, const T* gy, const TilePositions& at, T* gw) {
+  using V = Vec<T>;
+  constexpr int L = V::size;
+  V acc[MR][NV];
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v] = V::load(gw + m * kPanel<T> + v * L);
+  for (int64_t r = 0; r < at.rows; ++r) {
+    const T* px = x + at.row[r];
+    for (int64_t q = 0; q < at.cols; ++q, ++px, gy += kPanel<T>) {
+      V b[NV];
+#pragma GCC unroll 4
+      for (int v = 0; v < NV; ++v) b[v] = V::load(gy + v * L);
+#pragma GCC unroll 16
+      for (int m = 0; m < MR; ++m) {
+        const V a = V(px[offset[m]]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) acc[m][v] = fma(a, b[v], acc[m][v]);
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[m][v].store(gw + m * kPanel<T> + v * L);
+}
+
+// ---- tiles by size ----
+
+template <class T>
+using ChannelTile = void (*)(const T*, const TileSum&, const T*, int64_t, const T*, T*);
+template <class T>
+using PixelTile = void (*)(const T*, const TileSum&, const T*, const T*, int, const PixelOut<T>&);
+template <class T>
+using WeightTile = void (*)(const T*, const int64_t*, const T*, const TilePositions&, T*);
+
+// One entry for each count from 1 to N.
+template <class T, int NV, int... I>
+ChannelTile<T> pick_channel_tile(int64_t positions, Indices<I...>) {
+  constexpr ChannelTile<T> tiles[] = {channel_tile<T, I + 1, NV>...};
+  return tiles[positions - 1];
+}
+template <class T, int NV, int... I>
+WeightTile<T> pick_weight_tile(int64_t taps, Indices<I...>) {
+  constexpr WeightTile<T> tiles[] = {weight_tile<T, I + 1, NV>...};
+  return tiles[taps - 1];
+}
+template <class T, int MR, int... I>
+PixelTile<T> pick_pixel_tile(int64_t vectors, Indices<I...>) {
+  constexpr PixelTile<T> tiles[] = {pixel_tile<T, MR, I + 1>...};
+  return tiles[vectors - 1];
+}
+
+template <class T>
+ChannelTile<T> channel_tile_for(int64_t vectors, int64_t positions) {
+  if (vectors == 4) return pick_channel_tile<T, 4>(positions, CountIndices<kPixels / 2>::type{});
+  if (vectors == 2) return pick_channel_tile<T, 2>(positions, CountIndices<kPixels>::type{});
+  return pick_channel_tile<T, 1>(positions, CountIndices<kPixels>::type{});
+}
+
+template <class T>
+WeightTile<T> weight_tile_for(int64_t vectors, int64_t taps) {
+  if (vectors == 2) return pick_weight_tile<T, 2>(taps, CountIndices<kPixels>::type{});
+  return pick_weight_tile<T, 1>(taps, CountIndices<kPixels>::type{});
+}
+
+// Vectors of positions in a pixel_tile of so many rows, as many as the registers hold.
+constexpr int pixel_vectors(int64_t rows) {
+  if (kMaxRows == 8) return rows == 8 ? 3 : rows == 6 ? 4 : rows == 4 ? 6 : rows == 3 ? 7 : 8;
+  return rows == 6 ? 2 : rows >= 3 ? 3 : rows == 2 ? 4 : 8;
+}
+
+template <class T>
+PixelTile<T> pixel_tile_for(int64_t rows, int64_t vectors) {
+  switch (rows) {
+    case 1:
+      return pick_pixel_tile<T, 1>(vectors, CountIndices<pixel_vectors(1)>::type{});
+    case 2:
+      return pick_pixel_tile<T, 2>(vectors, CountIndices<pixel_vectors(2)>::type{});
+    case 3:
+      return pick_pixel_tile<T, 3>(vectors, CountIndices<pixel_vectors(3)>::type{});
+    case 4:
+      return pick_pixel_tile<T, 4>(vectors, CountIndices<pixel_vectors(4)>::type{});
+    case 6:
+      return pick_pixel_tile<T, 6>(vectors, CountIndices<pixel_vectors(6)>::type{});
+    default:
+      return pick_pixel_tile<T, kMaxRows>(vectors, CountIndices<pixel_vectors(kMaxRows)>::type{});
+  }
+}
+
+}  // namespace
+}  // namespace nn::NN_ISA
