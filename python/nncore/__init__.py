@@ -36,6 +36,7 @@ from nncore.ops.elementwise import add, relu
 from nncore.ops.gemm import mm
 from nncore.ops.reduce import mean, sum
 from nncore.ops.shape import permute, reshape, transpose
+from nncore.profiling import profile
 from nncore.tensor import Size, Tensor
 
 float32 = float = dtype.float32
