@@ -33,7 +33,7 @@ from nncore.ops.creation import (
     zeros_like,
 )
 from nncore.ops.elementwise import add, relu
-from nncore.ops.gemm import mm
+from nncore.ops.gemm import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from nncore.ops.reduce import mean, sum
 from nncore.ops.shape import permute, reshape, transpose
 from nncore.profiling import profile
