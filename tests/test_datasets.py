@@ -6,9 +6,10 @@ import http.server
 import threading
 from pathlib import Path
 
-import nncore as nc
 import numpy as np
 import pytest
+
+import nncore as nc
 from nncore.data import augment, datasets, download
 from nncore.data.datasets import ImageDataset
 from nncore.data.idx import IdxError, read_idx, write_idx
@@ -74,6 +75,13 @@ def test_idx_cannot_write(tmp_path):
 
 
 # ---- digits ----
+
+
+def test_names():
+    import nncore.utils.data
+
+    assert nncore.utils.data is nc.data
+    assert nc.utils.data.datasets is datasets
 
 
 def test_digits():

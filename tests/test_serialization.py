@@ -6,9 +6,10 @@ import subprocess
 import sys
 from collections import OrderedDict
 
-import nncore as nc
 import numpy as np
 import pytest
+
+import nncore as nc
 from nncore.serialization import load, load_file, load_metadata, save, save_file
 
 pytest.importorskip("safetensors")
@@ -74,6 +75,11 @@ def test_equal_contents_are_equal_files(tmp_path):
     for name in "xy":
         subprocess.run([sys.executable, "-c", code, tmp_path / name], check=True)
     assert (tmp_path / "x").read_bytes() == (tmp_path / "y").read_bytes()
+
+
+def test_names():
+    assert nc.save is save
+    assert nc.load is load
 
 
 def test_writing_is_atomic(tmp_path, monkeypatch):

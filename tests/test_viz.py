@@ -43,8 +43,8 @@ def test_prediction_grid(tmp_path):
     figure = viz.prediction_grid([examples, none], ("cat", "dog", "owl"), "animals")
     shown = [axes for axes in figure.get_axes() if axes.images]
     assert len(shown) == 11
-    assert shown[0].get_title() == "cat 50 %"
-    assert shown[4].get_title() == "owl 50 %\nis dog"
+    assert shown[0].get_title() == "cat (50 %)"
+    assert shown[4].get_title() == "owl (50 %)\nis dog"
     assert shown[0].title.get_color() != shown[4].title.get_color()
     figure.savefig(tmp_path / "grid.png")
     viz.prediction_grid([none], ("a",)).savefig(tmp_path / "none.png")

@@ -56,4 +56,5 @@ empty_cache = _core.empty_cache
 reset_peak_memory_stats = _core.reset_peak_memory_stats
 __version__ = _core.version
 
-from nncore import nn, optim, testing  # noqa: E402
+from nncore import data, nn, optim, testing, utils  # noqa: E402
+from nncore.serialization import load, save  # noqa: E402

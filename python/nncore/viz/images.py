@@ -50,7 +50,7 @@ def _draw(axes, section: Examples, i: int, classes: Sequence[str]) -> None:
     right = section.predictions[i] == section.labels[i]
     colour = _RIGHT if right else _WRONG
     axes.imshow(section.images[i], cmap="gray_r", interpolation="nearest")
-    said = f"{classes[section.predictions[i]]} {100 * section.probabilities[i]:.0f} %"
+    said = f"{classes[section.predictions[i]]} ({100 * section.probabilities[i]:.0f} %)"
     truth = "" if right else f"\nis {classes[section.labels[i]]}"
     axes.set_title(said + truth, color=colour, fontsize=8.5, pad=3)
     axes.axis("on")
