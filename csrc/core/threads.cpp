@@ -44,20 +44,19 @@ int quota_in(const std::string& directory) {
   return kUnlimited;
 }
 
-}  // namespace
-
-int cgroup_cpus(const std::string& mount, const std::string& groups_file) {
+// The least quota from the process's own control group up to the root of what it can see.
+int cgroup_limit() {
   int limit = kUnlimited;
-  std::ifstream groups(groups_file);
+  std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     std::string root;
     if (controllers.empty())
-      root = mount;
+      root = "/sys/fs/cgroup";
     else if (("," + controllers + ",").find(",cpu,") != std::string::npos)
-      root = mount + "/cpu";
+      root = "/sys/fs/cgroup/cpu";
     else
       continue;
     for (std::string path = line.substr(second + 1);; path.resize(path.rfind('/'))) {
@@ -69,11 +68,9 @@ int cgroup_cpus(const std::string& mount, const std::string& groups_file) {
   return limit;
 }
 
-namespace {
-
 struct Limits {
   int affinity = affinity_limit();
-  int cgroup = cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup");
+  int cgroup = cgroup_limit();
   int openmp = omp_get_max_threads();  // at import: OMP_NUM_THREADS where it is set
 
   int least() const { return std::max(1, std::min({affinity, cgroup, openmp})); }

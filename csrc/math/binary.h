@@ -111,6 +111,21 @@ struct FloorDivide {
   }
 };
 
+// On integers and booleans only: the kernels of floating types are left out.
+#define NN_BITWISE(Name, op_name, op)            \
+  struct Name {                                  \
+    static constexpr const char* name = op_name; \
+    static constexpr bool integer_only = true;   \
+    template <class T>                           \
+    NN_MEMBER T forward(T x, T y) const {        \
+      return T(x op y);                          \
+    }                                            \
+  }
+NN_BITWISE(BitwiseAnd, "bitwise_and", &);
+NN_BITWISE(BitwiseOr, "bitwise_or", |);
+NN_BITWISE(BitwiseXor, "bitwise_xor", ^);
+#undef NN_BITWISE
+
 // Comparisons and logic. Their kernels call them with plain numbers only.
 #define NN_PREDICATE(Name, op_name, expression)  \
   struct Name {                                  \

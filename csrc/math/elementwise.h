@@ -5,6 +5,7 @@
 //   backward(gy, s) the derivative times gy, where a fused one pays; s is the input or the output, as `saves` says.
 //                   Other derivatives are composed of operations, in python/nncore/ops/elementwise.py
 //   floating_only   integers become float32 first
+//   integer_only    the op layer gives it integers and booleans only
 //   predicate       the result is boolean
 // Kernels, bindings and tests fold over the two lists below. Nothing else lists operations.
 #pragma once
@@ -23,6 +24,6 @@ using UnaryOps = List<Neg, Abs, Sign, Square, Exp, Exp2, Expm1, Log, Log2, Log10
                       Tanhshrink, Hardtanh, Clamp, Hardswish, Hardsigmoid, Hardshrink, Softshrink, Threshold>;
 
 using BinaryOps = List<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, Fmod, Remainder, FloorDivide, Eq, Ne, Lt, Le,
-                       Gt, Ge, LogicalAnd, LogicalOr, LogicalXor>;
+                       Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor>;
 
 }  // namespace nn::NN_ISA

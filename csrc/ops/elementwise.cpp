@@ -111,6 +111,8 @@ Array binary(int op, const Operand& x, const Operand& y, const std::optional<Arr
   const Device device = device_of(op_info.name, x, y);
   DType dtype = common_dtype(x, y);
   if (op_info.floating_only && !is_floating(dtype)) dtype = DType::float32;
+  check(!op_info.integer_only || !is_floating(dtype), op_info.name, ": expected integers or booleans, got ",
+        info(dtype).name);
   const DType result_dtype = op_info.predicate ? DType::boolean : dtype;
   const Dims shape = broadcast_shapes(op_info.name, shape_of(x), shape_of(y));
   if (out) check_out(op_info.name, *out, shape, result_dtype);

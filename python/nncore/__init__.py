@@ -10,6 +10,30 @@ Kernels in C++ and CUDA under a pure-Python autograd tape and layer API, with th
 from nncore import _core, autograd
 from nncore._core import device, dtype
 from nncore.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nncore.ops import operators as _operators  # gives Tensor its operators
+from nncore.ops.activation import celu, prelu, relu, selu, sigmoid, tanh
+from nncore.ops.compare import (
+    allclose,
+    bitwise_and,
+    bitwise_not,
+    bitwise_or,
+    bitwise_xor,
+    eq,
+    equal,
+    ge,
+    gt,
+    isclose,
+    isfinite,
+    isinf,
+    isnan,
+    le,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    lt,
+    ne,
+)
 from nncore.ops.conv import conv1d, conv2d, conv3d
 from nncore.ops.convert import clone
 from nncore.ops.creation import (
@@ -32,11 +56,66 @@ from nncore.ops.creation import (
     zeros,
     zeros_like,
 )
-from nncore.ops.elementwise import add, relu
-from nncore.ops.gemm import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
+from nncore.ops.elementwise import (
+    add,
+    addcdiv,
+    addcmul,
+    atan2,
+    div,
+    divide,
+    floor_divide,
+    fmod,
+    lerp,
+    maximum,
+    minimum,
+    mul,
+    multiply,
+    pow,
+    remainder,
+    sub,
+    subtract,
+    true_divide,
+    where,
+)
+from nncore.ops.gemm import mm
+from nncore.ops.piecewise import hardshrink, threshold
+from nncore.ops.pointwise import (
+    abs,
+    absolute,
+    acos,
+    asin,
+    atan,
+    ceil,
+    clamp,
+    clamp_max,
+    clamp_min,
+    clip,
+    cos,
+    cosh,
+    erf,
+    exp,
+    exp2,
+    expm1,
+    floor,
+    log,
+    log1p,
+    log2,
+    log10,
+    neg,
+    negative,
+    reciprocal,
+    round,
+    rsqrt,
+    sign,
+    sin,
+    sinh,
+    sqrt,
+    square,
+    tan,
+    trunc,
+)
 from nncore.ops.reduce import mean, sum
 from nncore.ops.shape import permute, reshape, transpose
-from nncore.profiling import profile
 from nncore.tensor import Size, Tensor
 
 float32 = float = dtype.float32
@@ -44,7 +123,7 @@ float64 = double = dtype.float64
 int32 = int = dtype.int32
 int64 = long = dtype.int64
 uint8 = dtype.uint8
-bool = dtype.bool  # noqa: A001
+bool = dtype.bool
 
 get_num_threads = _core.get_num_threads
 set_num_threads = _core.set_num_threads
@@ -56,5 +135,4 @@ empty_cache = _core.empty_cache
 reset_peak_memory_stats = _core.reset_peak_memory_stats
 __version__ = _core.version
 
-from nncore import data, nn, optim, testing, utils  # noqa: E402
-from nncore.serialization import load, save  # noqa: E402
+from nncore import nn, optim, testing  # noqa: E402

@@ -12,6 +12,11 @@ import torch
 from op_cases import Case, Draw, all_cases
 from test_ops import results, to_tensors
 
+# Derivatives that PyTorch computes with constants in single precision, whatever the dtype.
+SINGLE_PRECISION = {"celu": 1e-7, "hardsigmoid": 1e-7}
+# Second derivatives that PyTorch lacks.
+FIRST_ONLY = {"hardsigmoid"}
+
 SEED = int(os.environ.get("NNCORE_PEER_SEED", "0")) or int.from_bytes(os.urandom(4), "little")
 
 
@@ -72,7 +77,7 @@ def derivatives(library, function, args, kwargs, weights, second: bool) -> list:
 
 
 def _dense(gradient, x) -> np.ndarray:
-    return np.zeros(tuple(x.shape)) if gradient is None else gradient.detach().numpy()
+    return np.zeros(tuple(x.shape)) if gradient is None else gradient.detach().numpy(force=True)
 
 
 @pytest.mark.parametrize("case", all_cases(), ids=str)
@@ -83,16 +88,24 @@ def test_agrees_with_pytorch(case):
         pytest.skip("PyTorch has no function of this name")
     for dtype in case.dtypes:
         rtol, atol = (1e-4, 1e-5) if dtype == "float32" else (1e-9, 1e-10)
+        rtol = max(rtol, SINGLE_PRECISION.get(case.name, 0))
         for sample in case.samples(Draw(dtype, SEED)):
             random = np.random.default_rng(SEED)
             weights = lambda shape, r=random, d=dtype: np.asarray(r.standard_normal(tuple(shape)), d)  # noqa: E731
-            second = case.derivatives > 1 and sample.smooth and dtype == "float64"
+            second = case.derivatives > 1 and case.name not in FIRST_ONLY and sample.smooth and dtype == "float64"
             args = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in sample.args)
-            ours = derivatives(nc, case.function, to_tensors(args, True), to_tensors(sample.kwargs), weights, second)
+            ours = derivatives(
+                nc, case.function, to_tensors(args, case.derivatives > 0), to_tensors(sample.kwargs), weights, second
+            )
             random = np.random.default_rng(SEED)
             weights = lambda shape, r=random, d=dtype: np.asarray(r.standard_normal(tuple(shape)), d)  # noqa: E731
-            theirs = derivatives(torch, peer, to_torch(args, True), to_torch(sample.kwargs), weights, second)
+            theirs = derivatives(
+                torch, peer, to_torch(args, case.derivatives > 0), to_torch(sample.kwargs), weights, second
+            )
             for got, expected in zip(ours, theirs, strict=True):
                 where = f"{case.name} {dtype} {sample.label} seed {SEED}"
                 assert got.shape == expected.shape, where
+                if not sample.smooth and got.shape == args[0].shape:
+                    # For NaN, infinities and their likes the vector and scalar loops of PyTorch's activations disagree.
+                    got, expected = (np.where(np.abs(args[0]) < 1e30, v, 0) for v in (got, expected))
                 np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True, err_msg=where)

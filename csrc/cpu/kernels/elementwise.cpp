@@ -132,7 +132,14 @@ template <class Op>
 void binary(const BinaryArgs& args, const LaunchContext& ctx) {
   const int b = bytes_of(args.dtype);
   walk<3>(args.loop, {is_predicate<Op> ? 1 : b, b, b}, grain<Op>(), ctx,
-          choose<Op>(args.dtype, []<class T>() -> Inner { return binary_inner<Op, T>; }), nullptr);
+          choose<Op>(args.dtype,
+                      []<class T>() -> Inner {
+                        if constexpr (is_integer_only<Op> && !is_integer<T>)
+                          return nullptr;
+                        else
+                          return binary_inner<Op, T>;
+                      }),
+          nullptr);
 }
 
 // Floating numbers to integers: toward zero, those out of range to the nearest end, NaN to 0. To uint8 by way of int64,

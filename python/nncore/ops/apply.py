@@ -1,0 +1,86 @@
+"""What the elementwise operations share: operands, results, and rules for inputs that were broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nncore import _core
+from nncore.autograd import is_grad_enabled, record
+from nncore.ops.inplace import before, check_writable, write
+from nncore.ops.reduce import unbroadcast
+from nncore.tensor import Tensor
+
+Number = float | int | bool
+
+
+def operand(x):
+    """An argument as the native side takes it: an array or a number."""
+    if isinstance(x, Tensor):
+        return x._array
+    if isinstance(x, np.generic):
+        return x.item()
+    if isinstance(x, np.ndarray):
+        return _core.from_buffer(x)
+    return x
+
+
+def native(function, *inputs, out: Tensor | None = None, params: tuple = ()) -> Tensor:
+    """The result of a native function on tensors or numbers, written to `out` where one is given."""
+    arrays = [operand(x) for x in inputs]
+    if out is None:
+        return Tensor(function(*arrays, *params))
+    if is_grad_enabled() and any(isinstance(x, Tensor) and x._requires_grad for x in (*inputs, out)):
+        raise RuntimeError(
+            f"{function.__name__}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    function(*arrays, *params, out=out._array)
+    return out
+
+
+def _fit(g: Tensor, like: tuple) -> Tensor:
+    """A gradient with the shape and dtype of the input that it belongs to."""
+    shape, dtype = like
+    g = unbroadcast(g, shape)
+    return g if g._array.dtype is dtype else g.to(dtype)
+
+
+class BinaryRule:
+    """The gradient rule of z = f(x, y) from those for x and y: as they are where x and y have the shape and dtype of
+    z, and fitted to the inputs where something was broadcast or promoted."""
+
+    __slots__ = ("fitted", "plain")
+
+    def __init__(self, for_x, for_y):
+        self.plain = (for_x, for_y)
+        self.fitted = (
+            lambda gy, like_x, like_y, *saved: _fit(for_x(gy, *saved), like_x),
+            lambda gy, like_x, like_y, *saved: _fit(for_y(gy, *saved), like_y),
+        )
+
+
+def record_binary(name: str, z: Tensor, x, y, rule: BinaryRule, saved: tuple = ()) -> Tensor:
+    """Records z = f(x, y), where x or y may be a number."""
+    inputs = (x if isinstance(x, Tensor) else None, y if isinstance(y, Tensor) else None)
+    array = z._array
+    plain = True
+    for t in inputs:
+        if t is not None and (t._array.shape != array.shape or t._array.dtype is not array.dtype):
+            plain = False
+    if plain:
+        return record(name, z, inputs, rule.plain, saved)
+    likes = [None if t is None else (t._array.shape, t._array.dtype) for t in inputs]
+    return record(name, z, inputs, rule.fitted, (*likes, *saved))
+
+
+def zeros_like(x: Tensor) -> Tensor:
+    """The gradient of what is flat everywhere."""
+    return Tensor(_core.full(x._array.shape, 0, x._array.dtype, x._array.device))
+
+
+def in_place(operation, x: Tensor, *args) -> Tensor:
+    """x overwritten with operation(x, *args): what `inplace=True` asks for."""
+    recorded = is_grad_enabled() and x._requires_grad
+    check_writable(operation.__name__ + "_", x, recorded)
+    write(x, operation(before(x), *args), recorded)
+    return x
