@@ -30,6 +30,8 @@ void bind_gemm(py::module_& m);
 void bind_conv(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_reduce(py::module_& m);
+void bind_pool(py::module_& m);
+void bind_softmax_xent(py::module_& m);
 
 }  // namespace nn
 

@@ -31,4 +31,6 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_conv(m);
   nn::bind_optim(m);
   nn::bind_reduce(m);
+  nn::bind_pool(m);
+  nn::bind_softmax_xent(m);
 }

@@ -11,6 +11,8 @@
 #include "core/kernels/gemm.h"
 #include "core/kernels/optim.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/pool.h"
+#include "core/kernels/softmax_xent.h"
 
 namespace nn {
 
@@ -22,6 +24,8 @@ struct KernelTable {
   const OptimKernels& optim;
   const ReduceKernels& reduce;
   const ScanKernels& scan;
+  const PoolKernels& pool;
+  const SoftmaxXentKernels& softmax_xent;
 };
 
 // The table that serves a device now.

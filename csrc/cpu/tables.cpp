@@ -13,7 +13,9 @@
   X(Conv, conv)               \
   X(Optim, optim)             \
   X(Reduce, reduce)           \
-  X(Scan, scan)
+  X(Scan, scan)               \
+  X(Pool, pool)               \
+  X(SoftmaxXent, softmax_xent)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 #define NN_ENTRY(Family, family) , family##_kernels
 #define NN_DECLARE_TABLE(isa)                                           \

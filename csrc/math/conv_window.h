@@ -27,6 +27,19 @@ constexpr int64_t window_out_size(int64_t in, int64_t kernel, int64_t stride, in
   return floor_div(in + pad_begin + pad_end - dilation * (kernel - 1) - 1, stride) + 1;
 }
 
+// Number of output positions of pooling. With ceil_mode the last window may reach past the padded input, but it must
+// begin in the input or in the padding before it.
+constexpr int64_t pool_out_size(int64_t in, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
+                                bool ceil_mode) {
+  const int64_t out = window_out_size(in, kernel, stride, pad, pad + (ceil_mode ? stride - 1 : 0), dilation);
+  return ceil_mode && (out - 1) * stride >= in + pad ? out - 1 : out;
+}
+
+// Input positions that output o of `out` covers in adaptive pooling. Neighbours may share a position.
+constexpr WindowRange adaptive_window(int64_t o, int64_t in, int64_t out) {
+  return {o * in / out, ceil_div((o + 1) * in, out)};
+}
+
 // Taps of the window whose first element lies at input position `start` that fall inside [0, in).
 constexpr WindowRange taps_inside(int64_t start, int64_t kernel, int64_t dilation, int64_t in) {
   return clip_range(ceil_div(-start, dilation), ceil_div(in - start, dilation), kernel);

@@ -114,8 +114,17 @@ from nncore.ops.pointwise import (
     tan,
     trunc,
 )
+from nncore.ops.pool import (
+    adaptive_avg_pool1d,
+    adaptive_max_pool1d,
+    avg_pool1d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+)
 from nncore.ops.reduce import mean, sum
 from nncore.ops.shape import permute, reshape, transpose
+from nncore.ops.softmax_xent import log_softmax, softmax
 from nncore.tensor import Size, Tensor
 
 float32 = float = dtype.float32

@@ -1,0 +1,43 @@
+#include "ops/pool.h"
+
+#include "bind/bind.h"
+
+namespace nn {
+
+void bind_pool(py::module_& m) {
+  m.def(
+      "max_pool",
+      [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding, const Dims& dilation,
+         bool ceil_mode,
+         bool want_index) { return max_pool(x, {kernel, stride, padding, dilation, ceil_mode}, want_index); },
+      py::arg("input"), py::arg("kernel_size"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
+      py::arg("ceil_mode"), py::arg("want_index"), Nogil());
+  m.def("adaptive_max_pool", &adaptive_max_pool, py::arg("input"), py::arg("output_size"), py::arg("want_index"),
+        Nogil());
+  m.def("max_pool_backward", &max_pool_backward, py::arg("gy"), py::arg("index"), py::arg("shape"), py::arg("spatial"),
+        Nogil());
+  m.def("max_pool_gather", &max_pool_gather, py::arg("input"), py::arg("index"), py::arg("spatial"), Nogil());
+  m.def(
+      "avg_pool",
+      [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding, bool ceil_mode,
+         bool count_include_pad, int64_t divisor) {
+        const Dims ones = Dims::filled(kernel.size(), 1);
+        return avg_pool(x, {kernel, stride, padding, ones, ceil_mode}, count_include_pad, divisor);
+      },
+      py::arg("input"), py::arg("kernel_size"), py::arg("stride"), py::arg("padding"), py::arg("ceil_mode"),
+      py::arg("count_include_pad"), py::arg("divisor"), Nogil());
+  m.def(
+      "avg_pool_backward",
+      [](const Array& gy, const Dims& shape, const Dims& kernel, const Dims& stride, const Dims& padding,
+         bool ceil_mode, bool count_include_pad, int64_t divisor) {
+        const Dims ones = Dims::filled(kernel.size(), 1);
+        return avg_pool_backward(gy, shape, {kernel, stride, padding, ones, ceil_mode}, count_include_pad, divisor);
+      },
+      py::arg("gy"), py::arg("shape"), py::arg("kernel_size"), py::arg("stride"), py::arg("padding"),
+      py::arg("ceil_mode"), py::arg("count_include_pad"), py::arg("divisor"), Nogil());
+  m.def("adaptive_avg_pool", &adaptive_avg_pool, py::arg("input"), py::arg("output_size"), Nogil());
+  m.def("adaptive_avg_pool_backward", &adaptive_avg_pool_backward, py::arg("gy"), py::arg("shape"), py::arg("spatial"),
+        Nogil());
+}
+
+}  // namespace nn

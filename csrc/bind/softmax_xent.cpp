@@ -1,0 +1,40 @@
+#include "ops/softmax_xent.h"
+
+#include "bind/bind.h"
+
+namespace nn {
+
+void bind_softmax_xent(py::module_& m) {
+  m.def("softmax", &softmax, py::arg("input"), py::arg("dim"), py::arg("log"), Nogil());
+  m.def("softmax_backward", &softmax_backward, py::arg("gy"), py::arg("y"), py::arg("dim"), py::arg("log"), Nogil());
+  m.def(
+      "nll_loss",
+      [](const Array& x, const Array& target, const std::optional<Array>& weight, const std::string& reduction,
+         int64_t ignore_index) { return nll_loss(x, {target, weight, reduction, ignore_index, 0}); },
+      py::arg("input"), py::arg("target"), py::arg("weight"), py::arg("reduction"), py::arg("ignore_index"), Nogil());
+  m.def(
+      "nll_loss_backward",
+      [](const Array& gy, const Dims& shape, const Array& saved, const Array& target,
+         const std::optional<Array>& weight, const std::string& reduction, int64_t ignore_index) {
+        return nll_loss_backward(gy, shape, {target, weight, reduction, ignore_index, 0}, saved);
+      },
+      py::arg("gy"), py::arg("shape"), py::arg("saved"), py::arg("target"), py::arg("weight"), py::arg("reduction"),
+      py::arg("ignore_index"), Nogil());
+  m.def(
+      "cross_entropy",
+      [](const Array& x, const Array& target, const std::optional<Array>& weight, const std::string& reduction,
+         int64_t ignore_index,
+         double smoothing) { return cross_entropy(x, {target, weight, reduction, ignore_index, smoothing}); },
+      py::arg("input"), py::arg("target"), py::arg("weight"), py::arg("reduction"), py::arg("ignore_index"),
+      py::arg("label_smoothing"), Nogil());
+  m.def(
+      "cross_entropy_backward",
+      [](const Array& gy, const Array& x, const Array& saved, const Array& target, const std::optional<Array>& weight,
+         const std::string& reduction, int64_t ignore_index, double smoothing) {
+        return cross_entropy_backward(gy, x, {target, weight, reduction, ignore_index, smoothing}, saved);
+      },
+      py::arg("gy"), py::arg("input"), py::arg("saved"), py::arg("target"), py::arg("weight"), py::arg("reduction"),
+      py::arg("ignore_index"), py::arg("label_smoothing"), Nogil());
+}
+
+}  // namespace nn

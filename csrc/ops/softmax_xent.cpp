@@ -1,0 +1,159 @@
+#include "ops/softmax_xent.h"
+
+#include "core/launch.h"
+#include "ops/elementwise.h"
+
+namespace nn {
+namespace {
+
+struct Extents {
+  int64_t outer = 1, n = 1, inner = 1;
+};
+
+Extents around(const char* operation, const Dims& shape, int64_t dim) {
+  const int d = normalize_dim(operation, dim, shape.size());
+  Extents e;
+  for (int i = 0; i < shape.size(); ++i) (i < d ? e.outer : i == d ? e.n : e.inner) *= shape[i];
+  return e;
+}
+
+LossReduction parse_reduction(const std::string& name) {
+  if (name == "none") return LossReduction::none;
+  if (name == "mean") return LossReduction::mean;
+  if (name == "sum") return LossReduction::sum;
+  fail<ValueError>(name, " is not a valid value for reduction");
+}
+
+void check_scores(const char* operation, const Dims& x, const Array& target) {
+  check<ValueError>(x.size() >= 1, operation, ": Expected 1 or more dimensions (got 0)");
+  check(target.dtype == DType::int64 || target.dtype == DType::uint8, operation,
+        ": expected target dtype to be int64 or uint8, but got ", info(target.dtype).name);
+  if (x.size() > 1)
+    check<ValueError>(target.ndim() >= 1 && target.shape[0] == x[0], operation, ": Expected input batch_size (", x[0],
+                      ") to match target batch_size (", target.ndim() >= 1 ? target.shape[0] : 1, ").");
+  if (x.size() <= 2) {
+    check(target.ndim() <= 1, operation, ": 0D or 1D target tensor expected, multi-target not supported");
+    if (x.size() == 1)
+      check<ValueError>(target.numel() == 1, operation,
+                        ": For 1D input, 1D target must have size 1, but got target size: ", target.numel());
+    return;
+  }
+  Dims expected = x;
+  expected.erase(1);
+  check(target.shape == expected, operation, ": Expected target size ", expected, ", got ", target.shape,
+        " (size mismatch for input ", x, ")");
+}
+
+void check_weight(const char* operation, const std::optional<Array>& weight, int64_t classes, DType dtype) {
+  if (!weight) return;
+  check(weight->ndim() == 1 && weight->shape[0] == classes, operation,
+        ": weight tensor should be defined either for all ", classes,
+        " classes or no classes but got weight tensor of shape: ", weight->shape);
+  check(weight->dtype == dtype, operation, ": expected weight of dtype ", info(dtype).name, " but found ",
+        info(weight->dtype).name);
+}
+
+// The arguments that all four kernels share. What they point to is owned by `target` and `weight`.
+struct Prepared {
+  Array target;
+  std::optional<Array> weight;
+  ClassLossArgs args{};
+};
+
+Prepared prepare(const char* operation, const Dims& x, DType dtype, const ClassLoss& loss) {
+  check(is_floating(dtype), operation, ": expected scores of dtype float32 or float64, got ", info(dtype).name);
+  check_scores(operation, x, loss.target);
+  Prepared p;
+  p.args.dtype = dtype;
+  p.args.N = x.size() == 1 ? 1 : x[0];
+  p.args.C = x.size() == 1 ? x[0] : x[1];
+  p.args.inner = 1;
+  for (int i = 2; i < x.size(); ++i) p.args.inner *= x[i];
+  check_weight(operation, loss.weight, p.args.C, dtype);
+  p.target = contiguous(cast(loss.target, DType::int64));
+  if (loss.weight) p.weight = contiguous(*loss.weight);
+  p.args.reduction = parse_reduction(loss.reduction);
+  p.args.ignore_index = loss.ignore_index;
+  p.args.smoothing = loss.smoothing;
+  p.args.target = p.target.as<int64_t>();
+  p.args.weight = p.weight ? p.weight->data() : nullptr;
+  return p;
+}
+
+// Where the parts of `saved` lie: `stats` numbers for each row, then the sum of weights.
+void point_to_saved(ClassLossArgs& args, const Array& saved, int64_t stats) {
+  const int64_t count = stats * args.N * args.inner;
+  args.stats = stats > 0 ? saved.data() : nullptr;
+  args.total = static_cast<char*>(saved.data()) + count * static_cast<int64_t>(itemsize(saved.dtype));
+}
+
+std::tuple<Array, Array> forward(const char* operation, const Kernel<ClassLossArgs>& kernel, const Array& input,
+                                 const ClassLoss& loss, int64_t stats) {
+  Prepared p = prepare(operation, input.shape, input.dtype, loss);
+  const Array x = contiguous(input);
+  const bool each = p.args.reduction == LossReduction::none && x.ndim() > 1;
+  const Array result = empty(each ? p.target.shape : Dims{}, x.dtype, x.device());
+  const Array saved = empty({stats * p.args.N * p.args.inner + 1}, x.dtype, x.device());
+  const Array wrong = empty({2}, DType::int64, x.device());
+  p.args.x = x.data();
+  p.args.loss = result.data();
+  p.args.wrong = wrong.as<int64_t>();
+  point_to_saved(p.args, saved, stats);
+  launch(kernel, p.args, x.device());
+  check<IndexError>(p.args.wrong[0] == 0, operation, ": Target ", p.args.wrong[1], " is out of bounds. (expected 0 to ",
+                    p.args.C - 1, " for ", p.args.C, " classes, or ignore_index ", p.args.ignore_index, ")");
+  return {result, saved};
+}
+
+Array backward(const char* operation, const Kernel<ClassLossArgs>& kernel, const Array& gradient, const Dims& shape,
+               const Array* input, const ClassLoss& loss, const Array& saved, int64_t stats) {
+  Prepared p = prepare(operation, shape, gradient.dtype, loss);
+  const Array gy = contiguous(gradient), gx = empty(shape, gy.dtype, gy.device());
+  const Array x = input ? contiguous(*input) : gy;
+  p.args.x = x.data();
+  p.args.loss = gy.data();
+  p.args.gx = gx.data();
+  point_to_saved(p.args, saved, stats);
+  launch(kernel, p.args, gy.device());
+  return gx;
+}
+
+}  // namespace
+
+Array softmax(const Array& input, int64_t dim, bool log) {
+  const char* operation = log ? "log_softmax" : "softmax";
+  check(is_floating(input.dtype), operation, ": expected dtype float32 or float64, got ", info(input.dtype).name);
+  const Extents e = around(operation, input.shape, dim);
+  const Array x = contiguous(input), y = empty(x.shape, x.dtype, x.device());
+  launch(kernels(x.device()).softmax_xent.softmax, SoftmaxArgs{x.dtype, e.outer, e.n, e.inner, log, x.data(), y.data()},
+         x.device());
+  return y;
+}
+
+Array softmax_backward(const Array& gradient, const Array& result, int64_t dim, bool log) {
+  const Extents e = around("softmax_backward", result.shape, dim);
+  const Array gy = contiguous(gradient), y = contiguous(result), gx = empty(y.shape, y.dtype, y.device());
+  launch(kernels(y.device()).softmax_xent.softmax_backward,
+         SoftmaxBackwardArgs{y.dtype, e.outer, e.n, e.inner, log, y.data(), gy.data(), gx.data()}, y.device());
+  return gx;
+}
+
+std::tuple<Array, Array> nll_loss(const Array& x, const ClassLoss& loss) {
+  return forward("nll_loss", kernels(x.device()).softmax_xent.nll_forward, x, loss, 0);
+}
+
+std::tuple<Array, Array> cross_entropy(const Array& x, const ClassLoss& loss) {
+  return forward("cross_entropy", kernels(x.device()).softmax_xent.cross_entropy_forward, x, loss, 3);
+}
+
+Array nll_loss_backward(const Array& gy, const Dims& shape, const ClassLoss& loss, const Array& saved) {
+  return backward("nll_loss_backward", kernels(gy.device()).softmax_xent.nll_backward, gy, shape, nullptr, loss, saved,
+                  0);
+}
+
+Array cross_entropy_backward(const Array& gy, const Array& x, const ClassLoss& loss, const Array& saved) {
+  return backward("cross_entropy_backward", kernels(gy.device()).softmax_xent.cross_entropy_backward, gy, x.shape, &x,
+                  loss, saved, 3);
+}
+
+}  // namespace nn
