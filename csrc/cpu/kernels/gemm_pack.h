@@ -33,15 +33,32 @@ inline void copy(T* to, const T* from, int64_t count, int64_t ahead) {
 
 // to[k * to_row + j] = from[j * from_row + k] for j, k < 4.
 template <class T>
-inline void transpose_4x4(T* to, int64_t to_row, const T* from, int64_t from_row) {
-  typedef T Four __attribute__((vector_size(4 * sizeof(T))));
-  Four r[4];
-  for (int j = 0; j < 4; ++j) __builtin_memcpy(&r[j], from + j * from_row, sizeof(Four));
-  const Four a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-  const Four c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  r[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5), r[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-  r[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5), r[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
-  for (int k = 0; k < 4; ++k) __builtin_memcpy(to + k * to_row, &r[k], sizeof(Four));
+inline __attribute__((always_inline)) void transpose_4x4(T* to, int64_t to_row, const T* from, int64_t from_row) {
+  typedef T Four __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T)), may_alias));
+  const Four r0 = *reinterpret_cast<const Four*>(from), r1 = *reinterpret_cast<const Four*>(from + from_row);
+  const Four r2 = *reinterpret_cast<const Four*>(from + 2 * from_row);
+  const Four r3 = *reinterpret_cast<const Four*>(from + 3 * from_row);
+  const Four a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5), b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+  const Four c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7), d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+  *reinterpret_cast<Four*>(to) = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+  *reinterpret_cast<Four*>(to + to_row) = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+  *reinterpret_cast<Four*>(to + 2 * to_row) = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+  *reinterpret_cast<Four*>(to + 3 * to_row) = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+}
+
+// to[k * Width + j] = b[j * b_col + k] for k < K and j < cols, both multiples of 4. Not inlined: the loops need every
+// register there is.
+template <int Width, class T>
+__attribute__((noinline)) void pack_transposed(T* to, int64_t K, int64_t cols, const T* b, int64_t b_col) {
+  // By one cache line of each row at a time: the lines written stay in the first-level cache until they are full.
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t line = 0; line < K; line += kLine) {
+    const int64_t end = line + kLine < K ? line + kLine : K;
+    for (int64_t j = 0; j < cols; j += 4) {
+      const T* from = b + j * b_col;
+      for (int64_t k = line; k < end; k += 4) transpose_4x4(to + k * Width + j, Width, from + k, b_col);
+    }
+  }
 }
 
 // Rows of A that are contiguous along k are packed as they are, row i at to + i * packed_row_length(K): a tile repeats
@@ -67,9 +84,7 @@ inline void pack_panel(T* to, int64_t K, int64_t cols, const T* b, int64_t b_row
     return;
   }
   const int64_t K4 = b_row == 1 ? K / 4 * 4 : 0, cols4 = b_row == 1 ? cols / 4 * 4 : 0;
-  for (int64_t j = 0; j < cols4; j += 4) {
-    for (int64_t k = 0; k < K4; k += 4) transpose_4x4(to + k * Width + j, Width, b + j * b_col + k, b_col);
-  }
+  pack_transposed<Width>(to, K4, cols4, b, b_col);
   for (int64_t j = 0; j < cols; ++j) {
     for (int64_t k = j < cols4 ? K4 : 0; k < K; ++k) to[k * Width + j] = b[k * b_row + j * b_col];
   }
