@@ -1,11 +1,14 @@
-#include "bind/bind.h"
 #include "ops/gemm.h"
+
+#include "bind/bind.h"
 
 namespace nn {
 
 void bind_gemm(py::module_& m) {
   m.def("gemm", &gemm, py::arg("a"), py::arg("b"), py::arg("bias") = py::none(), py::arg("activation") = "none",
         Nogil());
+  m.def("matmul", &matmul, py::arg("input"), py::arg("other"), Nogil());
+  m.def("linear", &linear, py::arg("input"), py::arg("weight"), py::arg("bias") = py::none(), Nogil());
 }
 
 }  // namespace nn

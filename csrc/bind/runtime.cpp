@@ -16,6 +16,7 @@ void bind_runtime(py::module_& m) {
 #endif
   m.def("get_num_threads", &get_num_threads);
   m.def("set_num_threads", &set_num_threads, py::arg("threads"));
+  m.def("cgroup_cpus", &cgroup_cpus, py::arg("mount"), py::arg("groups_file"));
   m.def("describe_threads", &describe_threads);
   m.def("available_isas", &available_isas);
   m.def("current_isa", &current_isa);

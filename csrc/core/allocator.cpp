@@ -11,6 +11,14 @@
 #include "core/error.h"
 #include "core/scratch.h"
 
+// Under AddressSanitizer neither a block in the cache nor what rounding added to a block in use may be touched.
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(data, bytes)
+#define ASAN_UNPOISON_MEMORY_REGION(data, bytes)
+#endif
+
 namespace nn {
 namespace {
 
@@ -50,6 +58,8 @@ class CpuAllocator final : public Allocator {
     }
     stats_.live_bytes += c.bytes;
     if (stats_.live_bytes > stats_.peak_bytes) stats_.peak_bytes = stats_.live_bytes;
+    ASAN_POISON_MEMORY_REGION(data, c.bytes);
+    ASAN_UNPOISON_MEMORY_REGION(data, bytes);
     return data;
   }
 
@@ -60,6 +70,7 @@ class CpuAllocator final : public Allocator {
     try {
       free_[c.index].push_back(data);
       stats_.cached_bytes += c.bytes;
+      ASAN_POISON_MEMORY_REGION(data, c.bytes);
     } catch (const std::bad_alloc&) {
       std::free(data);
     }

@@ -36,9 +36,7 @@ DType promote(DType array, Scalar scalar) {
   return info(array).category >= scalar.category ? array : default_dtype(scalar);
 }
 
-std::string to_string(Device device) {
-  return device.type == DeviceType::cpu ? "cpu" : text("cuda:", device.index);
-}
+std::string to_string(Device device) { return device.type == DeviceType::cpu ? "cpu" : text("cuda:", device.index); }
 
 Device parse_device(const std::string& name) {
   if (name == "cpu") return {DeviceType::cpu, 0};

@@ -44,19 +44,20 @@ int quota_in(const std::string& directory) {
   return kUnlimited;
 }
 
-// The least quota from the process's own control group up to the root of what it can see.
-int cgroup_limit() {
+}  // namespace
+
+int cgroup_cpus(const std::string& mount, const std::string& groups_file) {
   int limit = kUnlimited;
-  std::ifstream groups("/proc/self/cgroup");
+  std::ifstream groups(groups_file);
   for (std::string line; std::getline(groups, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     std::string root;
     if (controllers.empty())
-      root = "/sys/fs/cgroup";
+      root = mount;
     else if (("," + controllers + ",").find(",cpu,") != std::string::npos)
-      root = "/sys/fs/cgroup/cpu";
+      root = mount + "/cpu";
     else
       continue;
     for (std::string path = line.substr(second + 1);; path.resize(path.rfind('/'))) {
@@ -68,9 +69,11 @@ int cgroup_limit() {
   return limit;
 }
 
+namespace {
+
 struct Limits {
   int affinity = affinity_limit();
-  int cgroup = cgroup_limit();
+  int cgroup = cgroup_cpus("/sys/fs/cgroup", "/proc/self/cgroup");
   int openmp = omp_get_max_threads();  // at import: OMP_NUM_THREADS where it is set
 
   int least() const { return std::max(1, std::min({affinity, cgroup, openmp})); }

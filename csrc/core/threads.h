@@ -13,6 +13,10 @@ int get_num_threads();
 // group, and OMP_NUM_THREADS.
 void set_num_threads(int threads);
 
+// The least CPU quota, in whole CPUs, from the process's own control group up to the root of what it can see; INT_MAX
+// where there is none. The process's groups stand in groups_file, the groups' files under mount.
+int cgroup_cpus(const std::string& mount, const std::string& groups_file);
+
 std::string describe_threads();  // the limits above, for `python -m nncore info`
 
 // One launch's threads. While one thread's launch has the pool, a launch from another Python thread stays on its own

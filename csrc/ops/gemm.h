@@ -6,8 +6,15 @@
 
 namespace nn {
 
-// activation(a @ b + bias): a [..., M, K], b [..., K, N], bias [N]; leading dimensions broadcast.
+// activation(a @ b + bias): a [..., M, K], b [..., K, N], bias [N] or [1]; leading dimensions broadcast.
 // activation is "none" or "relu".
 Array gemm(const Array& a, const Array& b, const std::optional<Array>& bias, const std::string& activation);
+
+// The same by PyTorch's rules for vectors: a first argument [K] is a row, a second one a column, and the dimension of
+// extent 1 that this adds is not in the result.
+Array matmul(const Array& a, const Array& b);
+
+// x @ weight^T + bias: x [..., K], weight [N, K], or [K] for one output without a dimension of its own.
+Array linear(const Array& x, const Array& weight, const std::optional<Array>& bias);
 
 }  // namespace nn

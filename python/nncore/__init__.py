@@ -56,6 +56,7 @@ from nncore.ops.creation import (
     zeros,
     zeros_like,
 )
+from nncore.ops.gemm import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from nncore.ops.elementwise import (
     add,
     addcdiv,
@@ -77,7 +78,6 @@ from nncore.ops.elementwise import (
     true_divide,
     where,
 )
-from nncore.ops.gemm import mm
 from nncore.ops.piecewise import hardshrink, threshold
 from nncore.ops.pointwise import (
     abs,
@@ -125,6 +125,7 @@ from nncore.ops.pool import (
 from nncore.ops.reduce import mean, sum
 from nncore.ops.shape import permute, reshape, transpose
 from nncore.ops.softmax_xent import log_softmax, softmax
+from nncore.profiling import profile
 from nncore.tensor import Size, Tensor
 
 float32 = float = dtype.float32
@@ -144,4 +145,6 @@ empty_cache = _core.empty_cache
 reset_peak_memory_stats = _core.reset_peak_memory_stats
 __version__ = _core.version
 
+from nncore import data, nn, optim, testing, utils  # noqa: E402
+from nncore.serialization import load, save  # noqa: E402
 from nncore import nn, optim, testing  # noqa: E402

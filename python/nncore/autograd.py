@@ -1,129 +1,33 @@
-"""The tape: what was computed, and how gradients flow back through it. It knows no operation.
+"""The engine: gradients flow back along the tape, from the last operation to the first. It knows no operation.
 
-An operation hands `record` its result, its inputs, and its gradient rule; `record` makes a `Node` of them, the place on
-the tape where the result was made. `backward` and `grad` walk the nodes from the last to the first.
-
-A rule is a tuple of functions, one for each input: each takes the gradient of the result, then what the operation
-saved, and returns the gradient of its input, in operations of this library, so that gradients have gradients. Where
-inputs share their work the rule is one function that returns all gradients as a tuple. An operation with several
-results gets their gradients as a tuple too, None where a result was not used.
+What was computed stands on the tape as nodes (see `nncore.tape`). `backward` and `grad` start at the results, call the
+rule of each node when all gradients of its results are there, and pass what it returns on to the nodes of its inputs.
 """
 
 from __future__ import annotations
 
 import heapq
-import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nncore.grad_mode import _mode, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nncore.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nncore.tape import Node, edge_of, record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nncore.tensor import Tensor
 
-__all__ = ["Node", "backward", "enable_grad", "grad", "is_grad_enabled", "no_grad", "record", "set_grad_enabled"]
-
-_count = itertools.count()
-
-
-class Node:
-    """One operation on the tape.
-
-    edges: for each input, where its gradient goes: (node, which of its results), (leaf tensor, 0), or None.
-    saved: what the rule needs; tensors as `_Saved`, which notices when they were changed in place since.
-    """
-
-    __slots__ = ("__weakref__", "edges", "hooks", "name", "order", "outputs", "rule", "saved")
-
-    def __init__(self, name: str, rule, edges: tuple, outputs: int):
-        self.name = name
-        self.rule = rule
-        self.edges = edges
-        self.outputs = outputs
-        self.order = next(_count)
-        self.hooks: dict[int, list] | None = None
-        self.saved: tuple | None = None
-
-    @property
-    def next_functions(self) -> tuple:
-        """The nodes (or leaf tensors) that gradients go to from here, with the number of their result."""
-        return tuple(edge if edge is not None else (None, 0) for edge in self.edges)
-
-    def __repr__(self) -> str:
-        return f"<{self.name} node>"
-
-    def unpack(self) -> list:
-        """What was saved, as the rule takes it."""
-        if self.saved is None:
-            raise RuntimeError(
-                f"Trying to backward through the graph a second time: the values that {self.name} saved were freed by "
-                "the first pass. Call backward or grad with retain_graph=True if the graph is needed again."
-            )
-        return [item.unpack(self) if type(item) is _Saved else item for item in self.saved]
-
-
-class _Saved:
-    """A tensor as it was when it was saved: no reference to the Tensor itself, so that the tape holds no cycle."""
-
-    __slots__ = ("array", "edge", "restore", "version")
-
-    def __init__(self, tensor: Tensor, outputs: tuple):
-        self.restore = tensor._restore
-        self.array = array = tensor._array
-        self.version = array.version
-        if tensor is outputs[0]:
-            self.edge: Any = 0  # a result of the node itself: linked to it again when it is unpacked
-        elif not tensor._requires_grad:
-            self.edge = None
-        elif len(outputs) == 1:
-            self.edge = edge_of(tensor)
-        else:
-            self.edge = next((i for i, y in enumerate(outputs) if y is tensor), None) or edge_of(tensor)
-
-    def unpack(self, node: Node) -> Tensor:
-        now = self.array.version
-        if now != self.version:
-            raise RuntimeError(
-                f"one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"{node.name} saved a tensor of shape {list(self.array.shape)} at version {self.version}, "
-                f"it is at version {now} now"
-            )
-        edge = self.edge
-        if edge is None:
-            return self.restore(self.array, None, 0)
-        if type(edge) is int:
-            return self.restore(self.array, node, edge)
-        target, index = edge
-        return self.restore(self.array, target, index) if type(target) is Node else target
-
-
-def edge_of(tensor: Tensor) -> tuple:
-    """Where the gradient of this tensor goes: the node that made it, or itself where it is a leaf."""
-    return (tensor, 0) if tensor._node is None else (tensor._node, tensor._index)
-
-
-def record(name: str, output, inputs: Sequence, rule, saved: Sequence = ()):
-    """Puts an operation on the tape and returns its output, a tensor or a tuple of them.
-
-    Nothing is recorded where recording is off or no input requires a gradient. Inputs may be None. Outputs that are
-    not floating take part in no gradient.
-    """
-    if not _mode.enabled:
-        return output
-    for x in inputs:
-        if x is not None and x._requires_grad:
-            break
-    else:
-        return output
-    outputs = output if type(output) is tuple else (output,)
-    edges = tuple([edge_of(x) if x is not None and x._requires_grad else None for x in inputs])
-    node = Node(name, rule, edges, len(outputs))
-    node.saved = tuple([_Saved(s, outputs) if hasattr(s, "_requires_grad") else s for s in saved]) if saved else ()
-    for i, y in enumerate(outputs):
-        if y._array.is_floating:
-            y._node, y._index, y._requires_grad = node, i, True
-    return output
+__all__ = [
+    "Node",
+    "backward",
+    "edge_of",
+    "enable_grad",
+    "grad",
+    "is_grad_enabled",
+    "no_grad",
+    "record",
+    "set_grad_enabled",
+]
 
 
 def backward(
@@ -227,7 +131,7 @@ def _run(roots, gradients, wanted, retain_graph: bool, create_graph: bool) -> li
                     continue
             for edge, gradient, fresh in _apply(node, slots, reach, targets):
                 send(edge, gradient, fresh)
-            if not retain_graph and any(type(s) is _Saved for s in node.saved):
+            if not retain_graph and node.holds_tensors:
                 node.saved = None
         for entry in found.values():
             leaf = entry[0]
@@ -257,20 +161,28 @@ def _leads(edge: tuple, reach: dict, targets: set) -> bool:
     return (id(edge[0]), edge[1]) in targets or reach.get(id(edge[0]), False)
 
 
-def _apply(node: Node, slots: list, reach: dict, targets: set | None):
-    """The gradients of a node's inputs, from the gradients of its results: yields (edge, gradient, fresh)."""
+def _apply(node: Node, slots: list, reach: dict, targets: set | None) -> list[tuple]:
+    """The gradients of a node's inputs, from the gradients of its results: (edge, gradient, fresh) for each."""
     saved = node.unpack()
     gy = slots[0] if node.outputs == 1 else tuple(slots)
     rule = node.rule
     joint = None if type(rule) is tuple else rule(gy, *saved)
+    sent = []
     for i, edge in enumerate(node.edges):
         if edge is None or (targets is not None and not _leads(edge, reach, targets)):
             continue
-        gradient = joint[i] if joint is not None else rule[i](gy, *saved)
+        gradient = rule[i](gy, *saved) if joint is None else joint[i]
         if gradient is not None:
-            alone = joint is None or sum(g is gradient for g in joint) == 1
-            passed_on = any(gradient is g for g in slots)
-            yield edge, gradient, alone and not passed_on and gradient._array.sole_owner
+            fresh = type(edge[0]) is not Node and _is_fresh(gradient, slots, joint)
+            sent.append((edge, gradient, fresh))
+    return sent
+
+
+def _is_fresh(gradient, slots: list, joint: tuple | None) -> bool:
+    """Whether a leaf may keep this gradient: no other tensor is it or shares its memory."""
+    if any(gradient is g for g in slots) or (joint is not None and sum(g is gradient for g in joint) > 1):
+        return False
+    return gradient._array.sole_owner
 
 
 def _through(hooks, gradient):

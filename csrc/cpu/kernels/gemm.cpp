@@ -15,6 +15,7 @@
 #include "core/scratch.h"
 #include "cpu/kernels/gemm_block.h"
 #include "cpu/kernels/gemm_dot.h"
+#include "cpu/kernels/gemm_plain.h"
 
 namespace nn::NN_ISA {
 namespace {
@@ -180,10 +181,17 @@ void gemm_typed(const GemmArgs& args, const LaunchContext& ctx) {
 }
 
 void gemm(const GemmArgs& args, const LaunchContext& ctx) {
-  if (args.dtype == DType::float32) {
-    gemm_typed<float>(args, ctx);
-  } else {
-    gemm_typed<double>(args, ctx);
+  switch (args.dtype) {
+    case DType::float32:
+      return gemm_typed<float>(args, ctx);
+    case DType::float64:
+      return gemm_typed<double>(args, ctx);
+    case DType::int32:
+      return gemm_plain<uint32_t, int32_t>(args, ctx);
+    case DType::int64:
+      return gemm_plain<uint64_t, int64_t>(args, ctx);
+    default:
+      return gemm_plain<uint8_t, uint8_t>(args, ctx);
   }
 }
 

@@ -1,0 +1,6 @@
+"""Pictures of training: each function returns a matplotlib figure (extra `demo`) and saves nothing."""
+
+from .curves import learning_curve
+from .images import Examples, prediction_grid
+
+__all__ = ["Examples", "learning_curve", "prediction_grid"]
