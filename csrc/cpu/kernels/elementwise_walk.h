@@ -1,6 +1,7 @@
 // How the elementwise kernels go through memory: one driver for all of them. A kernel is an inner function over
 // contiguous elements, instantiated once for each operation and dtype. Operands that are not contiguous along the inner
 // dimension pass through small buffers in the first-level cache, so an element's bits do not depend on its layout.
+// Transposed operands are read in tiles of whole cache lines.
 #pragma once
 
 #include "core/kernels/kernel.h"
@@ -12,13 +13,28 @@ namespace {
 // Computes n contiguous elements: data[0] is the result. `context` is what the kernel handed to walk.
 using Inner = void (*)(char* const* data, int64_t n, const void* context);
 
-constexpr int64_t kBufferElements = 512;
+// A tile has the rows that one cache line of a transposed float operand spans.
+constexpr int64_t kTileRows = 16, kTileColumns = 64, kBufferElements = kTileRows * kTileColumns;
 
 template <class T>
 void gather_as(char* buffer, const char* source, int64_t stride, int64_t n) {
   T* const to = reinterpret_cast<T*>(buffer);
   const T* const from = reinterpret_cast<const T*>(source);
-  for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+  if (stride == 0) {
+    const T x = *from;
+    for (int64_t i = 0; i < n; ++i) to[i] = x;
+  } else {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+  }
+}
+
+// A tile whose rows are adjacent in the source: row r of the buffer starts at r * kTileColumns.
+template <class T>
+void gather_tile_as(char* buffer, const char* source, int64_t stride, int64_t rows, int64_t columns) {
+  T* const to = reinterpret_cast<T*>(buffer);
+  const T* const from = reinterpret_cast<const T*>(source);
+  for (int64_t j = 0; j < columns; ++j)
+    for (int64_t r = 0; r < rows; ++r) to[r * kTileColumns + j] = from[j * stride + r];
 }
 
 template <class T>
@@ -34,6 +50,11 @@ void gather(char* buffer, const char* source, int64_t stride, int bytes, int64_t
   if (bytes == 8) return gather_as<uint64_t>(buffer, source, stride, n);
   gather_as<uint8_t>(buffer, source, stride, n);
 }
+void gather_tile(char* buffer, const char* source, int64_t stride, int bytes, int64_t rows, int64_t columns) {
+  if (bytes == 4) return gather_tile_as<uint32_t>(buffer, source, stride, rows, columns);
+  if (bytes == 8) return gather_tile_as<uint64_t>(buffer, source, stride, rows, columns);
+  gather_tile_as<uint8_t>(buffer, source, stride, rows, columns);
+}
 void scatter(char* target, const char* buffer, int64_t stride, int bytes, int64_t n) {
   if (bytes == 4) return scatter_as<uint32_t>(target, buffer, stride, n);
   if (bytes == 8) return scatter_as<uint64_t>(target, buffer, stride, n);
@@ -48,24 +69,22 @@ class Walk {
     for (int d = 0; d <= last_; ++d) total_ *= loop.shape[d];
     contiguous_ = true;
     for (int n = 0; n < N; ++n) contiguous_ = contiguous_ && loop.stride[n][last_] == 1;
+    if (last_ == 0) return;
+    for (int n = 1; n < N; ++n) tiled_ = tiled_ || transposed(n);
+    tiles_per_plane_ = (loop.shape[last_ - 1] + kTileRows - 1) / kTileRows;
   }
 
   int64_t total() const { return total_; }
+  bool tiled() const { return tiled_ && total_ > 0; }
+  int64_t tiles() const { return total_ / (loop_.shape[last_] * loop_.shape[last_ - 1]) * tiles_per_plane_; }
 
   // Elements [begin, end) of the loop in its own order.
   void run(int64_t begin, int64_t end) const {
     const int64_t row_length = loop_.shape[last_];
-    int64_t at[kMaxDims], row = begin / row_length, start = begin % row_length;
-    for (int d = last_ - 1; d >= 0; --d) {
-      at[d] = row % loop_.shape[d];
-      row /= loop_.shape[d];
-    }
+    int64_t at[kMaxDims], start = begin % row_length;
     char* data[N];
-    for (int n = 0; n < N; ++n) {
-      int64_t offset = start * loop_.stride[n][last_];
-      for (int d = 0; d < last_; ++d) offset += at[d] * loop_.stride[n][d];
-      data[n] = static_cast<char*>(loop_.data[n]) + offset * bytes_[n];
-    }
+    locate(begin / row_length, last_, at, data);
+    for (int n = 0; n < N; ++n) data[n] += start * loop_.stride[n][last_] * bytes_[n];
     while (true) {
       const int64_t count = row_length - start < end - begin ? row_length - start : end - begin;
       if (contiguous_)
@@ -79,7 +98,57 @@ class Walk {
     }
   }
 
+  // Tiles [begin, end): kTileRows rows of one plane each.
+  void run_tiles(int64_t begin, int64_t end) const {
+    const int64_t row_count = loop_.shape[last_ - 1], column_count = loop_.shape[last_];
+    for (int64_t tile = begin; tile < end; ++tile) {
+      int64_t at[kMaxDims];
+      char* plane[N];
+      locate(tile / tiles_per_plane_, last_ - 1, at, plane);
+      const int64_t r = tile % tiles_per_plane_ * kTileRows;
+      const int64_t rows = row_count - r < kTileRows ? row_count - r : kTileRows;
+      for (int n = 0; n < N; ++n) plane[n] += r * loop_.stride[n][last_ - 1] * bytes_[n];
+      for (int64_t c = 0; c < column_count; c += kTileColumns)
+        run_tile(plane, c, rows, column_count - c < kTileColumns ? column_count - c : kTileColumns);
+    }
+  }
+
  private:
+  // Whether neighbours of operand n lie in the last dimension but one, and a tile is worth filling.
+  bool transposed(int n) const {
+    return loop_.stride[n][last_] != 1 && loop_.stride[n][last_] != 0 && loop_.stride[n][last_ - 1] == 1 &&
+           loop_.shape[last_] >= 4 && loop_.shape[last_ - 1] >= 4;
+  }
+
+  // Position `index` of the first `dims` dimensions, as coordinates and addresses.
+  void locate(int64_t index, int dims, int64_t (&at)[kMaxDims], char* (&data)[N]) const {
+    for (int n = 0; n < N; ++n) data[n] = static_cast<char*>(loop_.data[n]);
+    for (int d = dims - 1; d >= 0; --d) {
+      at[d] = index % loop_.shape[d];
+      index /= loop_.shape[d];
+      for (int n = 0; n < N; ++n) data[n] += at[d] * loop_.stride[n][d] * bytes_[n];
+    }
+  }
+
+  void run_tile(char* const (&plane)[N], int64_t column, int64_t rows, int64_t columns) const {
+    alignas(64) char buffers[N][kBufferElements * sizeof(double)];
+    for (int n = 1; n < N; ++n)
+      if (transposed(n))
+        gather_tile(buffers[n], plane[n] + column * loop_.stride[n][last_] * bytes_[n], loop_.stride[n][last_],
+                    bytes_[n], rows, columns);
+    for (int64_t r = 0; r < rows; ++r) {
+      char *data[N], *here[N];
+      for (int n = 0; n < N; ++n) {
+        const int64_t stride = loop_.stride[n][last_];
+        here[n] = plane[n] + (r * loop_.stride[n][last_ - 1] + column * stride) * bytes_[n];
+        data[n] = stride == 1 ? here[n] : buffers[n] + r * kTileColumns * bytes_[n];
+        if (stride != 1 && n > 0 && !transposed(n)) gather(data[n], here[n], stride, bytes_[n], columns);
+      }
+      inner_(data, columns, context_);
+      if (data[0] != here[0]) scatter(here[0], data[0], loop_.stride[0][last_], bytes_[0], columns);
+    }
+  }
+
   // From position `start` of one row to the beginning of the next.
   void next_row(int64_t (&at)[kMaxDims], char* (&data)[N], int64_t start) const {
     for (int n = 0; n < N; ++n) data[n] -= start * loop_.stride[n][last_] * bytes_[n];
@@ -118,6 +187,8 @@ class Walk {
   const int last_;
   int64_t total_;
   bool contiguous_;
+  bool tiled_ = false;
+  int64_t tiles_per_plane_ = 0;
 };
 
 // Calls inner for all of the loop, in parallel; each thread gets at least `grain` elements.
@@ -125,7 +196,13 @@ template <int N>
 void walk(const StridedLoop<N>& loop, const int (&bytes)[N], int64_t grain, const LaunchContext& ctx, Inner inner,
           const void* context) {
   const Walk<N> w(loop, bytes, inner, context);
-  parallel_for(ctx, w.total(), grain, [&](int64_t begin, int64_t end) { w.run(begin, end); });
+  if (w.tiled()) {
+    const int64_t tile = kTileRows * loop.shape[loop.ndim - 1];
+    parallel_for(ctx, w.tiles(), (grain + tile - 1) / tile,
+                 [&](int64_t begin, int64_t end) { w.run_tiles(begin, end); });
+  } else {
+    parallel_for(ctx, w.total(), grain, [&](int64_t begin, int64_t end) { w.run(begin, end); });
+  }
 }
 
 }  // namespace
