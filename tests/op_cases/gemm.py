@@ -89,6 +89,7 @@ def sums(*batch: int):
         a, b = draw.normal(*batch, 3, 4), draw.normal(*batch, 4, 5)
         for c in [(*batch, 3, 5), (5,), (3, 1), (), (1, 5)]:
             yield Sample((draw.normal(*c), a, b), label=str(c))
+        yield Sample((draw.normal(5), a, b), {"beta": 0.5, "alpha": -2.0}, label="factors")
         yield Sample((np.full_like(draw.normal(5), np.nan), a, b), {"beta": 0}, label="beta 0", smooth=False)
         yield Sample((draw.normal(*batch, 3, 5), draw.normal(*batch, 3, 0), draw.normal(*batch, 0, 5)), label="K = 0")
 
