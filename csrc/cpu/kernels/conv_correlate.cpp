@@ -55,59 +55,63 @@ void store_channel_tile(const T* buf, int64_t vectors, int64_t positions, int64_
                      y + m * y_plane + i, y_plane, static_cast<int>(min_of(channels - m, L)));
 }
 
-// One row of positions of one phase, the output channels of one block: y[m * y_plane + position].
+// Rows of positions of one phase that a tile takes together: `count` of them, `cols` positions wide.
 template <class T>
-void channel_row(const Work<T>& work, const Item& item, const Phase& phase, const T* x, T* y, int64_t y_plane,
-                 int64_t cols) {
+struct Rows {
+  const T* x;
+  T* y;
+  int64_t y_plane;  // from one output channel to the next
+  int64_t cols, count, x_row, y_row;
+};
+
+template <class T>
+void channel_rows(const Work<T>& work, const Item& item, const Phase& phase, const Rows<T>& rows) {
   constexpr int64_t L = Vec<T>::size;
   const Plan& plan = work.plan;
   const TileSum sum{work.p.cin, plan.strip.channel, phase.taps, phase.tap};
-  const int64_t panel = item.block * plan.block, panel_size = work.p.cin * phase.taps * plan.panel;
-  const int64_t channels = min_of(work.p.cout - panel * plan.panel, plan.block * plan.panel);
-  const int64_t vectors = channels > 2 * L ? 4 : channels > L ? 2 : 1;
-  const T* w = work.w + phase.w + (item.group * plan.panels + panel) * panel_size;
-  const T* bias = work.bias + (item.group * plan.panels + panel) * plan.panel;
-  const int64_t widest = vectors == 4 ? kPixels / 2 : kPixels;
-  const int64_t tiles = (cols + widest - 1) / widest;
+  const int64_t panel = item.group * plan.panels + item.block;
+  const int64_t channels = min_of(work.p.cout - item.block * plan.panel, plan.panel), vectors = channels > L ? 2 : 1;
+  const int64_t widest = kPixels / rows.count, tiles = (rows.cols + widest - 1) / widest;
   alignas(64) T buf[kPixels * 2 * L];
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t begin = cols * t / tiles, count = cols * (t + 1) / tiles - begin;
-    channel_tile_for<T>(vectors, count)(x + begin, sum, w, panel_size, bias, buf);
-    store_channel_tile(buf, vectors, count, channels, y + begin, y_plane);
+    const int64_t begin = rows.cols * t / tiles, cols = rows.cols * (t + 1) / tiles - begin;
+    channel_tile_for<T>(vectors, cols, rows.count)(rows.x + begin, rows.x_row, sum,
+                                                   work.w + phase.w + panel * work.p.cin * phase.taps * plan.panel,
+                                                   work.bias + panel * plan.panel, buf);
+    for (int64_t r = 0; r < rows.count; ++r)
+      store_channel_tile(buf + r * cols * vectors * L, vectors, cols, channels, rows.y + r * rows.y_row + begin,
+                         rows.y_plane);
   }
 }
 
 template <class T>
-void pixel_row(const Work<T>& work, const Item& item, const Phase& phase, const T* x, T* y, int64_t y_plane,
-               int64_t cols) {
+void pixel_rows(const Work<T>& work, const Item& item, const Phase& phase, const Rows<T>& rows) {
   constexpr int64_t L = Vec<T>::size;
   const Plan& plan = work.plan;
   const TileSum sum{work.p.cin, plan.strip.channel, phase.taps, phase.tap};
   const int64_t first = item.block * plan.block, end = min_of(first + plan.block, plan.panels);
-  const int64_t panel_size = work.p.cin * phase.taps * plan.panel;
-  const int64_t vectors = (cols + L - 1) / L, widest = pixel_vectors(plan.panel);
+  const int64_t vectors = (rows.cols + L - 1) / L, widest = pixel_vectors(plan.panel);
   const int64_t tiles = (vectors + widest - 1) / widest;
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t v = vectors * t / tiles, nv = vectors * (t + 1) / tiles - v, begin = v * L;
-    const int last = static_cast<int>(min_of(cols - begin - (nv - 1) * L, L));
+    const int last = static_cast<int>(min_of(rows.cols - begin - (nv - 1) * L, L));
+    const PixelTile<T> tile = pixel_tile_for<T>(plan.panel, rows.count > 1 ? rows.count : nv, rows.count > 1);
     for (int64_t panel = first; panel < end; ++panel) {
       const int64_t at = item.group * plan.panels + panel;
-      const PixelOut<T> out{y + (panel - first) * plan.panel * y_plane + begin, y_plane,
-                            min_of(plan.panel, work.p.cout - panel * plan.panel)};
-      pixel_tile_for<T>(plan.panel, nv)(x + begin, sum, work.w + phase.w + at * panel_size, work.bias + at * plan.panel,
-                                        last, out);
+      tile(rows.x + begin, sum, work.w + phase.w + at * work.p.cin * phase.taps * plan.panel,
+           work.bias + at * plan.panel,
+           {last, rows.x_row, rows.y_row, rows.y + (panel - first) * plan.panel * rows.y_plane + begin, rows.y_plane,
+            min_of(plan.panel, work.p.cout - panel * plan.panel)});
     }
   }
 }
 
 template <class T>
-void any_row(const Work<T>& work, const Item& item, const Phase& phase, const T* x, T* y, int64_t y_plane,
-             int64_t cols) {
-  work.plan.by_pixel ? pixel_row(work, item, phase, x, y, y_plane, cols)
-                     : channel_row(work, item, phase, x, y, y_plane, cols);
+void any_rows(const Work<T>& work, const Item& item, const Phase& phase, const Rows<T>& rows) {
+  work.plan.by_pixel ? pixel_rows(work, item, phase, rows) : channel_rows(work, item, phase, rows);
 }
 
-// The phases of one row of y, through `rows` [channel][phase][most positions] where there are several.
+// The phases of one row of y, through `rows` [channel][phase][most positions].
 template <class T>
 void run_row(const Work<T>& work, const Item& item, int64_t first_phase, const T* x, T* y, int64_t y_plane, T* rows) {
   const Correlation& p = work.p;
@@ -115,13 +119,43 @@ void run_row(const Work<T>& work, const Item& item, int64_t first_phase, const T
   const int64_t stride = p.y_stride[2], begin = item.box.begin[2];
   const int64_t positions = min_of(item.box.count[2] * stride, plan.y_size[2] - begin * stride);
   y += begin * stride;
-  if (stride == 1) return any_row(work, item, work.phases[first_phase], x, y, y_plane, positions);
   const int64_t pitch = plan.most[2], plane = pitch * p.phases[2];
   for (int64_t a = 0; a < min_of(p.phases[2], positions); ++a)
-    any_row(work, item, work.phases[first_phase + a], x, rows + a * pitch, plane,
-            (positions - a + stride - 1) / stride);
+    any_rows(work, item, work.phases[first_phase + a],
+             {x, rows + a * pitch, plane, (positions - a + stride - 1) / stride, 1, 0, 0});
   const int64_t channels = min_of(plan.block * plan.panel, p.cout - item.block * plan.block * plan.panel);
   for (int64_t m = 0; m < channels; ++m) interleave_row(rows + m * plane, pitch, stride, positions, y + m * y_plane);
+}
+
+// An image of the box where y has one phase.
+template <class T>
+void run_plain(const Work<T>& work, const Item& item, const T* x, T* y, int64_t y_plane) {
+  const Plan& plan = work.plan;
+  const ConvBox& box = item.box;
+  const int64_t *from = box.begin, *size = plan.y_size, *x_step = plan.strip.position;
+  for (int64_t i = 0; i < box.count[0]; ++i)
+    for (int64_t j = 0; j < box.count[1]; j += plan.tile_rows) {
+      T* to = y + ((from[0] + i) * size[1] + from[1] + j) * size[2] + from[2];
+      any_rows(work, item, work.phases[0],
+               {x + i * x_step[0] + j * x_step[1], to, y_plane, box.count[2], min_of(plan.tile_rows, box.count[1] - j),
+                x_step[1], size[2]});
+    }
+}
+
+template <class T>
+void run_phases(const Work<T>& work, const Item& item, const T* x, T* y, int64_t y_plane, T* rows) {
+  const Correlation& p = work.p;
+  const ConvBox& box = item.box;
+  const int64_t *from = box.begin, *size = work.plan.y_size, *x_step = work.plan.strip.position;
+  for (int64_t i = 0; i < box.count[0]; ++i)
+    for (int64_t j = 0; j < box.count[1]; ++j)
+      for (int64_t a = 0; a < p.phases[0]; ++a)
+        for (int64_t b = 0; b < p.phases[1]; ++b) {
+          const int64_t d = (from[0] + i) * p.y_stride[0] + a, h = (from[1] + j) * p.y_stride[1] + b;
+          if (d < size[0] && h < size[1])
+            run_row(work, item, (a * p.phases[1] + b) * p.phases[2], x + i * x_step[0] + j * x_step[1],
+                    y + (d * size[1] + h) * size[2], y_plane, rows);
+        }
 }
 
 template <class T>
@@ -129,25 +163,18 @@ void run_item(const Work<T>& work, const Item& item, const T* strip, T* rows) {
   const Correlation& p = work.p;
   const Plan& plan = work.plan;
   const StripLayout& s = plan.strip;
-  const ConvBox& box = item.box;
-  const int64_t* from = box.begin;
-  const int64_t* size = plan.y_size;
-  const int64_t y_plane = size[0] * size[1] * size[2], first_channel = item.block * plan.block * plan.panel;
+  const int64_t* from = item.box.begin;
+  const int64_t y_plane = plan.y_size[0] * plan.y_size[1] * plan.y_size[2];
   // Without a strip, positions count from the start of the input.
   if (!s.copied) strip += from[0] * s.position[0] + from[1] * s.position[1] + from[2];
-  for (int64_t n = 0; n < box.images; ++n) {
-    T* y = static_cast<T*>(p.y) + (((box.image + n) * p.groups + item.group) * p.cout + first_channel) * y_plane;
-    for (int64_t i = 0; i < box.count[0]; ++i)
-      for (int64_t j = 0; j < box.count[1]; ++j) {
-        const T* x = strip + n * s.image + i * s.position[0] + j * s.position[1];
-        for (int64_t a = 0; a < p.phases[0]; ++a)
-          for (int64_t b = 0; b < p.phases[1]; ++b) {
-            const int64_t d = (from[0] + i) * p.y_stride[0] + a, h = (from[1] + j) * p.y_stride[1] + b;
-            if (d < size[0] && h < size[1])
-              run_row(work, item, (a * p.phases[1] + b) * p.phases[2], x, y + (d * size[1] + h) * size[2], y_plane,
-                      rows);
-          }
-      }
+  for (int64_t n = 0; n < item.box.images; ++n) {
+    const int64_t channel =
+        ((item.box.image + n) * p.groups + item.group) * p.cout + item.block * plan.block * plan.panel;
+    T* y = static_cast<T*>(p.y) + channel * y_plane;
+    if (plan.one_phase)
+      run_plain(work, item, strip + n * s.image, y, y_plane);
+    else
+      run_phases(work, item, strip + n * s.image, y, y_plane, rows);
   }
 }
 
@@ -201,7 +228,7 @@ void run(const Correlation& p, const LaunchContext& ctx) {
 
   const Work<T> work{p, plan, phase, w, static_cast<const T*>(bias.data)};
   const int64_t strip_size = plan.strip.copied ? plan.most_images * plan.strip.image + 256 : 0;
-  const int64_t rows_size = p.y_stride[2] == 1 ? 0 : plan.block * plan.panel * p.phases[2] * plan.most[2];
+  const int64_t rows_size = plan.one_phase ? 0 : plan.block * plan.panel * p.phases[2] * plan.most[2];
   const int64_t item_work = plan.most_images * plan.most[0] * plan.most[1] * plan.most[2] * plan.block * plan.panel *
                             p.cin * max_of(plan.taps, 1);
   parallel_for(ctx, plan.boxes(p) * plan.blocks(), max_of(1, 200000 / item_work), [&](int64_t begin, int64_t end) {
@@ -219,7 +246,7 @@ void run(const Correlation& p, const LaunchContext& ctx) {
 }  // namespace
 
 void correlate(const Correlation& p, const LaunchContext& ctx) {
-  if (p.cin == 1 && p.cout == 1) return correlate_planes(p, ctx);
+  if (p.cout == 1) return correlate_planes(p, ctx);
   p.dtype == DType::float32 ? run<float>(p, ctx) : run<double>(p, ctx);
 }
 

@@ -125,7 +125,11 @@ inline void copy_row(const T* src, int64_t stride, int64_t count, T* dst) {
   } else if (stride == 2) {
     for (; count > L; count -= L, src += 2 * L, dst += L)
       even_lanes<T>(Vec<T>::load(src), Vec<T>::load(src + L)).store(dst);
-    for (int64_t i = 0; i < count; ++i) dst[i] = src[2 * i];
+    if (count <= 0) return;
+    const int n = static_cast<int>(count), span = 2 * n - 1;
+    const Vec<T> low = span < L ? Vec<T>::load(src, span) : Vec<T>::load(src);
+    const Vec<T> high = span > L ? Vec<T>::load(src + L, span - L) : Vec<T>(T(0));
+    even_lanes<T>(low, high).store(dst, n);
   } else {
     for (int64_t i = 0; i < count; ++i) dst[i] = src[stride * i];
   }

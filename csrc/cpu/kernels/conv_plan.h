@@ -14,7 +14,8 @@ struct Plan {
   ConvAxis axis[3];
   int64_t y_size[3];
   int64_t taps;  // of all phases together
-  bool by_pixel;
+  bool by_pixel, one_phase;
+  int64_t tile_rows;      // rows that one tile takes, where there is one phase
   int64_t panel, panels;  // output channels per packed panel, panels per group
   int64_t block;          // panels that one item of work covers
   int64_t most[3], most_images;
@@ -53,8 +54,8 @@ struct Phase {
   int64_t w;
 };
 
-// Rows of a pixel_tile that leave the fewest channels unused.
-inline int64_t pixel_rows(int64_t cout) {
+// Output channels of a pixel_tile that leave the fewest unused.
+inline int64_t pixel_channels(int64_t cout) {
   if (cout <= 4) return cout;
   const int64_t six = (cout + 5) / 6 * 6, eight = (cout + 7) / 8 * 8;
   return kMaxRows >= 8 && eight <= six ? 8 : 6;
@@ -63,7 +64,7 @@ inline int64_t pixel_rows(int64_t cout) {
 template <class T>
 void choose_tile(const Correlation& p, Plan& plan) {
   constexpr int64_t L = Vec<T>::size;
-  const int64_t rows = pixel_rows(p.cout), cols = plan.axis[2].out;
+  const int64_t rows = pixel_channels(p.cout), cols = plan.axis[2].out;
   const int64_t sum = p.cin * plan.taps / (p.phases[0] * p.phases[1] * p.phases[2]);
   // Vector multiply-adds per output row; transposing a vector of results costs about as much as 6 of them.
   const int64_t by_pixel = (cols + L - 1) / L * ((p.cout + rows - 1) / rows * rows) * (sum + 1);
@@ -71,8 +72,16 @@ void choose_tile(const Correlation& p, Plan& plan) {
   plan.by_pixel = by_pixel <= by_channel;
   plan.panel = plan.by_pixel ? rows : kPanel<T>;
   plan.panels = (p.cout + plan.panel - 1) / plan.panel;
-  const bool narrow = cols <= kPixels / 2;
-  plan.block = plan.by_pixel ? max_of(64 / plan.panel, 1) : (narrow ? 2 : 1);
+  plan.block = plan.by_pixel ? max_of(64 / plan.panel, 1) : 1;
+}
+
+// Rows too short to fill a tile share one.
+template <class T>
+void choose_tile_rows(Plan& plan) {
+  const int64_t cols = plan.axis[2].out;
+  plan.tile_rows = 1;
+  if (!plan.by_pixel && cols <= kPixels / 2) plan.tile_rows = 2;
+  if (plan.by_pixel && plan.strip.copied && cols <= Vec<T>::size) plan.tile_rows = pixel_vectors(plan.panel);
 }
 
 // Elements of the strip of `count` positions.
@@ -122,7 +131,8 @@ Plan make_plan(const Correlation& p, int threads) {
     plan.axis[i] = p.axis[i];
     plan.y_size[i] = p.y_size[i];
   }
-  if (p.y_stride[0] * p.y_stride[1] * p.y_stride[2] == 1) {
+  plan.one_phase = p.y_stride[0] * p.y_stride[1] * p.y_stride[2] == 1;
+  if (plan.one_phase) {
     merge_pointwise_axes(plan.axis);
     for (int i = 0; i < 3; ++i) plan.y_size[i] = plan.axis[i].out;
   }
@@ -132,6 +142,7 @@ Plan make_plan(const Correlation& p, int threads) {
   plan.strip = direct_layout(plan.axis, p.groups * p.cin);
   if (!reads_inside(plan.axis) || plan.strip.channel * static_cast<int64_t>(sizeof(T)) % 1024 == 0)
     plan.strip = strip_layout(plan.axis, plan.most, p.cin, sizeof(T));
+  choose_tile_rows<T>(plan);
   return plan;
 }
 

@@ -1,4 +1,5 @@
-// Depthwise convolution, plane by plane: neighbouring positions in the vector lanes.
+// Depthwise convolution and other groups of one output channel, plane by plane: neighbouring positions in the vector
+// lanes.
 //
 // forward, backward_input: parallel over planes. A plane (or as many of its rows as fit the cache) is gathered into a
 // strip with its padding (conv_gather.h); a tile of R rows x NV vectors adds one tap after the other, whose weight is
@@ -18,10 +19,9 @@ constexpr int kTileRows = 8;    // most rows of a tile
 constexpr int kTapTile = 13;    // most running sums of backward_weight
 constexpr int64_t kSlack = 64;  // whole vectors are read past the last row of a strip
 
-// y[i * y_row + q] = bias + sum over taps of w * x[i * x_row + q + tap], for R rows and (NV - 1) vectors and `last`
-// more.
+// y[i * y_row + q] = bias + sum of w * x[i * x_row + q ...], for R rows of (NV - 1) vectors and `last` more positions.
 template <class T, int R, int NV>
-void plane_tile(const T* x, int64_t x_row, const Phase& phase, const T* w, T bias, T* y, int64_t y_row, int last) {
+void plane_tile(const T* x, int64_t x_row, const TileSum& sum, const T* w, T bias, T* y, int64_t y_row, int last) {
   using V = Vec<T>;
   constexpr int L = V::size;
   V acc[R][NV];
@@ -29,14 +29,15 @@ void plane_tile(const T* x, int64_t x_row, const Phase& phase, const T* w, T bia
   for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) acc[i][v] = V(bias);
-  for (int64_t t = 0; t < phase.taps; ++t) {
-    const T* px = x + phase.tap[t];
-    const V a = V(w[t]);
+  for (int64_t c = 0; c < sum.channels; ++c, x += sum.channel)
+    for (int64_t t = 0; t < sum.taps; ++t, ++w) {
+      const T* px = x + sum.tap[t];
+      const V a = V(*w);
 #pragma GCC unroll 8
-    for (int i = 0; i < R; ++i)
+      for (int i = 0; i < R; ++i)
 #pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) acc[i][v] = fma(a, V::load(px + i * x_row + v * L), acc[i][v]);
-  }
+        for (int v = 0; v < NV; ++v) acc[i][v] = fma(a, V::load(px + i * x_row + v * L), acc[i][v]);
+    }
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i, y += y_row) {
 #pragma GCC unroll 4
@@ -49,7 +50,7 @@ void plane_tile(const T* x, int64_t x_row, const Phase& phase, const T* w, T bia
 }
 
 template <class T>
-using PlaneTile = void (*)(const T*, int64_t, const Phase&, const T*, T, T*, int64_t, int);
+using PlaneTile = void (*)(const T*, int64_t, const TileSum&, const T*, T, T*, int64_t, int);
 
 template <class T, int NV, int... I>
 PlaneTile<T> pick_plane_tile(int64_t rows, Indices<I...>) {
@@ -78,7 +79,7 @@ struct PlaneWork {
   const Correlation& p;
   const Plan& plan;
   const Phase* phases;
-  const T* w;  // [phase][group][tap]
+  const T* w;  // [phase][group][channel][tap]
 };
 
 // `rows` rows (at most kTileRows) of one phase: y[i * y_row + q].
@@ -87,14 +88,15 @@ void phase_rows(const PlaneWork<T>& work, const Phase& phase, int64_t group, con
                 T* y, int64_t y_row) {
   constexpr int64_t L = Vec<T>::size;
   const T bias = work.p.bias ? static_cast<const T*>(work.p.bias)[group] : T(0);
-  const T* w = work.w + phase.w + group * phase.taps;
+  const TileSum sum{work.p.cin, work.plan.strip.channel, phase.taps, phase.tap};
+  const T* w = work.w + phase.w + group * work.p.cin * phase.taps;
   const int64_t x_row = work.plan.strip.position[1], vectors = (cols + L - 1) / L, tiles = (vectors + 3) / 4;
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t v = vectors * t / tiles, nv = vectors * (t + 1) / tiles - v;
     const int last = static_cast<int>(min_of(cols - (v + nv - 1) * L, L));
     for (int64_t i = 0; i < rows; i += tile_rows(nv)) {
       const int64_t some = min_of(rows - i, tile_rows(nv));
-      plane_tile_for<T>(some, nv)(x + i * x_row + v * L, x_row, phase, w, bias, y + i * y_row + v * L, y_row, last);
+      plane_tile_for<T>(some, nv)(x + i * x_row + v * L, x_row, sum, w, bias, y + i * y_row + v * L, y_row, last);
     }
   }
 }
@@ -144,17 +146,18 @@ Plan make_plane_plan(const Correlation& p) {
   plan.panel = plan.panels = plan.block = 1;
   choose_box(p, sizeof(T), 1, plan);
   plan.most_images = 1;
-  plan.strip = strip_layout(plan.axis, plan.most, 1, sizeof(T));
+  plan.strip = strip_layout(plan.axis, plan.most, p.cin, sizeof(T));
   return plan;
 }
 
 template <class T>
 void pack_taps(const Correlation& p, const Phase* phase, int64_t phases, T* packed) {
   for (int64_t i = 0; i < phases; ++i)
-    for (int64_t g = 0; g < p.groups; ++g)
-      for (int64_t t = 0; t < phase[i].taps; ++t)
-        packed[phase[i].w + g * phase[i].taps + t] =
-            static_cast<const T*>(p.w)[g * p.w_group + phase[i].weights.offset[t]];
+    for (int64_t gc = 0; gc < p.groups * p.cin; ++gc) {
+      const T* w = static_cast<const T*>(p.w) + gc / p.cin * p.w_group + gc % p.cin * p.w_channel;
+      const int64_t taps = phase[i].taps;
+      for (int64_t t = 0; t < taps; ++t) packed[phase[i].w + gc * taps + t] = w[phase[i].weights.offset[t]];
+    }
 }
 
 template <class T>
@@ -162,16 +165,16 @@ void run(const Correlation& p, const LaunchContext& ctx) {
   const Plan plan = make_plane_plan<T>(p);
   const int64_t phases = p.phases[0] * p.phases[1] * p.phases[2];
   const Scratch table(phases * sizeof(Phase)), taps(2 * plan.taps * sizeof(int64_t)),
-      packed(p.groups * plan.taps * sizeof(T));
+      packed(p.groups * p.cin * plan.taps * sizeof(T));
   Phase* phase = static_cast<Phase*>(table.data);
   T* w = static_cast<T*>(packed.data);
   make_phases(p, plan, static_cast<int64_t*>(taps.data), phase);
   pack_taps(p, phase, phases, w);
   const PlaneWork<T> work{p, plan, phase, w};
   const int64_t x_plane = p.axis[0].in * p.axis[1].in * p.axis[2].in, y_plane = p.y_size[0] * p.y_size[1] * p.y_size[2];
-  const int64_t boxes = plan.boxes_per_plane(), strip_size = plan.strip.channel + kSlack;
+  const int64_t boxes = plan.boxes_per_plane(), strip_size = plan.strip.image + kSlack;
   const int64_t rows_size = kTileRows * p.phases[2] * plan.most[2] + kSlack;
-  const int64_t work_size = y_plane / boxes * (8 + plan.taps / phases);
+  const int64_t work_size = y_plane / boxes * p.cin * (8 + plan.taps / phases);
   parallel_for(
       ctx, p.images * p.groups * boxes, max_of(1, 100000 / max_of(work_size, 1)), [&](int64_t begin, int64_t end) {
         const Scratch memory((strip_size + rows_size) * sizeof(T));
@@ -179,7 +182,9 @@ void run(const Correlation& p, const LaunchContext& ctx) {
         for (int64_t i = begin; i < end; ++i) {
           const int64_t plane = i / boxes;
           const ConvBox box = find_box(plan, i % boxes);
-          fill_strip_channel(plan.axis, plan.strip, box, static_cast<const T*>(p.x) + plane * x_plane, strip);
+          for (int64_t c = 0; c < p.cin; ++c)
+            fill_strip_channel(plan.axis, plan.strip, box, static_cast<const T*>(p.x) + (plane * p.cin + c) * x_plane,
+                               strip + c * plan.strip.channel);
           run_plane(work, box, plane % p.groups, strip, strip + strip_size, static_cast<T*>(p.y) + plane * y_plane);
         }
       });

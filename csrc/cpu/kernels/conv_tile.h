@@ -37,47 +37,50 @@ struct TileSum {
   const int64_t* tap;
 };
 
-// buf[m][v] = bias + sum of x * w for position m. w is [channels][taps][kPanel]; with NV = 4 a second panel starts at
-// w + second.
-template <class T, int MR, int NV>
-void channel_tile(const T* x, const TileSum& sum, const T* w, int64_t second, const T* bias, T* buf) {
+// buf[m][v] = bias + sum of x * w for position m; w is [channels][taps][kPanel]. The positions are MR / kRows
+// neighbours in each of kRows rows, the second of which lies `row` elements from the first.
+template <class T, int MR, int NV, int kRows>
+void channel_tile(const T* x, int64_t row, const TileSum& sum, const T* w, const T* bias, T* buf) {
   using V = Vec<T>;
-  constexpr int L = V::size;
+  constexpr int L = V::size, kCols = MR / kRows;
   V acc[MR][NV];
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) acc[m][v] = V::load(bias + v * L);
   for (int64_t c = 0; c < sum.channels; ++c, x += sum.channel)
     for (int64_t t = 0; t < sum.taps; ++t, w += kPanel<T>) {
       const T* px = x + sum.tap[t];
+      const T* second = px + row;
       V b[NV];
-#pragma GCC unroll 4
-      for (int v = 0; v < NV; ++v) b[v] = V::load(v < 2 ? w + v * L : w + second + (v - 2) * L);
+#pragma GCC unroll 2
+      for (int v = 0; v < NV; ++v) b[v] = V::load(w + v * L);
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m) {
-        const V a = V(px[m]);
-#pragma GCC unroll 4
+        const V a = V(m < kCols ? px[m] : second[m - kCols]);
+#pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) acc[m][v] = fma(a, b[v], acc[m][v]);
       }
     }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
-#pragma GCC unroll 4
+#pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) acc[m][v].store(buf + (m * NV + v) * L);
 }
 
-// Where a pixel_tile leaves its results: `rows` output channels, `row` elements apart.
+// Which positions a pixel_tile computes: NV vectors of one row or, with kRows, one vector of each of NV rows; of the
+// last vector of a row `last` positions. Results go to y[m * y_channel + ...] for the `rows` output channels there are.
 template <class T>
-struct PixelOut {
+struct PixelSpan {
+  int last;
+  int64_t x_row, y_row;  // from one row to the next
   T* y;
-  int64_t row, rows;
+  int64_t y_channel, channels;
 };
 
-// out.y[m * out.row + i] = bias[m] + sum of x * w. w is [channels][taps][MR]. Of the last vector of positions, only
-// `last` are read and written.
-template <class T, int MR, int NV>
-void pixel_tile(const T* x, const TileSum& sum, const T* w, const T* bias, int last, const PixelOut<T>& out) {
+// y = bias + sum of x * w; w is [channels][taps][MR]. Only with kRows is anything read past `last`.
+template <class T, int MR, int NV, bool kRows>
+void pixel_tile(const T* x, const TileSum& sum, const T* w, const T* bias, const PixelSpan<T>& span) {
   using V = Vec<T>;
   constexpr int L = V::size;
   V acc[MR][NV];
@@ -85,12 +88,19 @@ void pixel_tile(const T* x, const TileSum& sum, const T* w, const T* bias, int l
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) acc[m][v] = V(bias[m]);
+  const int last = span.last;
+  const int64_t x_row = span.x_row;
   for (int64_t c = 0; c < sum.channels; ++c, x += sum.channel)
     for (int64_t t = 0; t < sum.taps; ++t, w += MR) {
       const T* px = x + sum.tap[t];
       V b[NV];
 #pragma GCC unroll 8
-      for (int v = 0; v < NV; ++v) b[v] = v < NV - 1 ? V::load(px + v * L) : V::load(px + v * L, last);
+      for (int v = 0; v < NV; ++v) {
+        if (kRows)
+          b[v] = V::load(px + v * x_row);
+        else
+          b[v] = v < NV - 1 ? V::load(px + v * L) : V::load(px + v * L, last);
+      }
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m) {
         const V a = V(w[m]);
@@ -100,10 +110,17 @@ void pixel_tile(const T* x, const TileSum& sum, const T* w, const T* bias, int l
     }
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
-    if (m >= out.rows) break;
+    if (m >= span.channels) break;
+    T* y = span.y + m * span.y_channel;
 #pragma GCC unroll 8
-    for (int v = 0; v < NV - 1; ++v) acc[m][v].store(out.y + m * out.row + v * L);
-    acc[m][NV - 1].store(out.y + m * out.row + (NV - 1) * L, last);
+    for (int v = 0; v < NV; ++v) {
+      if (kRows)
+        acc[m][v].store(y + v * span.y_row, last);
+      else if (v < NV - 1)
+        acc[m][v].store(y + v * L);
+      else
+        acc[m][v].store(y + v * L, last);
+    }
   }
 }
 
@@ -147,34 +164,37 @@ void weight_tile(const T* x, const int64_t* offset, const T* gy, const TilePosit
 // ---- tiles by size ----
 
 template <class T>
-using ChannelTile = void (*)(const T*, const TileSum&, const T*, int64_t, const T*, T*);
+using ChannelTile = void (*)(const T*, int64_t, const TileSum&, const T*, const T*, T*);
 template <class T>
-using PixelTile = void (*)(const T*, const TileSum&, const T*, const T*, int, const PixelOut<T>&);
+using PixelTile = void (*)(const T*, const TileSum&, const T*, const T*, const PixelSpan<T>&);
 template <class T>
 using WeightTile = void (*)(const T*, const int64_t*, const T*, const TilePositions&, T*);
 
 // One entry for each count from 1 to N.
-template <class T, int NV, int... I>
-ChannelTile<T> pick_channel_tile(int64_t positions, Indices<I...>) {
-  constexpr ChannelTile<T> tiles[] = {channel_tile<T, I + 1, NV>...};
-  return tiles[positions - 1];
+template <class T, int NV, int kRows, int... I>
+ChannelTile<T> pick_channel_tile(int64_t cols, Indices<I...>) {
+  constexpr ChannelTile<T> tiles[] = {channel_tile<T, (I + 1) * kRows, NV, kRows>...};
+  return tiles[cols - 1];
 }
 template <class T, int NV, int... I>
 WeightTile<T> pick_weight_tile(int64_t taps, Indices<I...>) {
   constexpr WeightTile<T> tiles[] = {weight_tile<T, I + 1, NV>...};
   return tiles[taps - 1];
 }
-template <class T, int MR, int... I>
+template <class T, int MR, bool kRows, int... I>
 PixelTile<T> pick_pixel_tile(int64_t vectors, Indices<I...>) {
-  constexpr PixelTile<T> tiles[] = {pixel_tile<T, MR, I + 1>...};
+  constexpr PixelTile<T> tiles[] = {pixel_tile<T, MR, I + 1, kRows>...};
   return tiles[vectors - 1];
 }
 
+template <class T, int NV>
+ChannelTile<T> channel_tile_for(int64_t cols, int64_t rows) {
+  if (rows == 2) return pick_channel_tile<T, NV, 2>(cols, CountIndices<kPixels / 2>::type{});
+  return pick_channel_tile<T, NV, 1>(cols, CountIndices<kPixels>::type{});
+}
 template <class T>
-ChannelTile<T> channel_tile_for(int64_t vectors, int64_t positions) {
-  if (vectors == 4) return pick_channel_tile<T, 4>(positions, CountIndices<kPixels / 2>::type{});
-  if (vectors == 2) return pick_channel_tile<T, 2>(positions, CountIndices<kPixels>::type{});
-  return pick_channel_tile<T, 1>(positions, CountIndices<kPixels>::type{});
+ChannelTile<T> channel_tile_for(int64_t vectors, int64_t cols, int64_t rows) {
+  return vectors == 2 ? channel_tile_for<T, 2>(cols, rows) : channel_tile_for<T, 1>(cols, rows);
 }
 
 template <class T>
@@ -189,21 +209,27 @@ constexpr int pixel_vectors(int64_t rows) {
   return rows == 6 ? 2 : rows >= 3 ? 3 : rows == 2 ? 4 : 8;
 }
 
+template <class T, int MR>
+PixelTile<T> pixel_tile_for(int64_t vectors, bool rows) {
+  using Counts = typename CountIndices<pixel_vectors(MR)>::type;
+  return rows ? pick_pixel_tile<T, MR, true>(vectors, Counts{}) : pick_pixel_tile<T, MR, false>(vectors, Counts{});
+}
+// rows: whether each vector belongs to a row of its own.
 template <class T>
-PixelTile<T> pixel_tile_for(int64_t rows, int64_t vectors) {
-  switch (rows) {
+PixelTile<T> pixel_tile_for(int64_t channels, int64_t vectors, bool rows) {
+  switch (channels) {
     case 1:
-      return pick_pixel_tile<T, 1>(vectors, CountIndices<pixel_vectors(1)>::type{});
+      return pixel_tile_for<T, 1>(vectors, rows);
     case 2:
-      return pick_pixel_tile<T, 2>(vectors, CountIndices<pixel_vectors(2)>::type{});
+      return pixel_tile_for<T, 2>(vectors, rows);
     case 3:
-      return pick_pixel_tile<T, 3>(vectors, CountIndices<pixel_vectors(3)>::type{});
+      return pixel_tile_for<T, 3>(vectors, rows);
     case 4:
-      return pick_pixel_tile<T, 4>(vectors, CountIndices<pixel_vectors(4)>::type{});
+      return pixel_tile_for<T, 4>(vectors, rows);
     case 6:
-      return pick_pixel_tile<T, 6>(vectors, CountIndices<pixel_vectors(6)>::type{});
+      return pixel_tile_for<T, 6>(vectors, rows);
     default:
-      return pick_pixel_tile<T, kMaxRows>(vectors, CountIndices<pixel_vectors(kMaxRows)>::type{});
+      return pixel_tile_for<T, kMaxRows>(vectors, rows);
   }
 }
 
