@@ -164,7 +164,7 @@ def layers(draw: Draw):
         yield Sample((x, w, draw.normal(groups * k)), options, label=name)
 
 
-# A sum of T products of size about 1 is off by about sqrt(T) roundings of its partial sums; T is at most 5180 here.
+# A sum of T products of size about 1 is off by about sqrt(T) roundings of its partial sums; T is at most 1800 here.
 SUMS = {"float32": (2e-5, 1e-4), "float64": (1e-12, 1e-12)}
 
 CASES = [
