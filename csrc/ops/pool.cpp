@@ -96,7 +96,16 @@ std::tuple<Array, std::optional<Array>> run_max(const Array& input, const PoolGe
   return {y, index};
 }
 
+// The gradient of a pooling that made `pooled` from planes of `shape`.
+void check_gradient(const char* operation, const Array& gy, const Dims& pooled, const Dims& shape, int spatial) {
+  check(is_floating(gy.dtype) && gy.shape == pooled && shape.size() == pooled.size() && spatial < shape.size() &&
+            Dims(shape.begin(), shape.end() - spatial) == Dims(pooled.begin(), pooled.end() - spatial),
+        operation, ": expected a gradient of shape ", pooled, " for input ", shape, ", got ", gy.shape, " of ",
+        info(gy.dtype).name);
+}
+
 MaxPoolIndexArgs index_args(const Array& gx, const Array& gy, const Array& index, int spatial) {
+  check(index.dtype == DType::int32 && index.is_contiguous(), "max_pool: expected the index that max_pool made");
   const auto plane = [spatial](const Dims& shape) { return Dims(shape.end() - spatial, shape.end()).product(); };
   const int64_t planes = Dims(gx.shape.begin(), gx.shape.end() - spatial).product();
   return {gx.dtype, planes, plane(gx.shape), plane(gy.shape), gx.data(), gy.data(), index.as<int32_t>()};
@@ -110,8 +119,9 @@ Array run_avg(const Array& input, const PoolGeometry& g, int spatial, bool count
   return y;
 }
 
-Array run_avg_backward(const Array& gradient, const Dims& shape, const PoolGeometry& g, bool count_include_pad,
-                       int64_t divisor) {
+Array run_avg_backward(const Array& gradient, const Dims& shape, const PoolGeometry& g, int spatial,
+                       bool count_include_pad, int64_t divisor) {
+  check_gradient("avg_pool_backward", gradient, with_spatial(shape, g, spatial), shape, spatial);
   const Array gy = contiguous(gradient);
   const Array gx = empty(shape, gy.dtype, gy.device());
   const AvgPoolArgs args{gy.dtype, g, count_include_pad, divisor, gx.data(), gy.data()};
@@ -134,6 +144,7 @@ std::tuple<Array, std::optional<Array>> adaptive_max_pool(const Array& x, const 
 }
 
 Array max_pool_backward(const Array& gradient, const Array& index, const Dims& shape, int spatial) {
+  check_gradient("max_pool_backward", gradient, index.shape, shape, spatial);
   const Array gy = contiguous(gradient);
   const Array gx = empty(shape, gy.dtype, gy.device());
   launch(kernels(gy.device()).pool.max_backward, index_args(gx, gy, index, spatial), gy.device());
@@ -141,6 +152,7 @@ Array max_pool_backward(const Array& gradient, const Array& index, const Dims& s
 }
 
 Array max_pool_gather(const Array& input, const Array& index, int spatial) {
+  check_gradient("max_pool_gather", input, input.shape, index.shape, spatial);
   const Array x = contiguous(input);
   const Array y = empty(index.shape, x.dtype, x.device());
   launch(kernels(x.device()).pool.max_gather, index_args(x, y, index, spatial), x.device());
@@ -156,7 +168,8 @@ Array avg_pool(const Array& x, const PoolWindows& windows, bool count_include_pa
 
 Array avg_pool_backward(const Array& gy, const Dims& shape, const PoolWindows& windows, bool count_include_pad,
                         int64_t divisor) {
-  return run_avg_backward(gy, shape, window_geometry("avg_pool", shape, windows), count_include_pad, divisor);
+  const PoolGeometry g = window_geometry("avg_pool", shape, windows);
+  return run_avg_backward(gy, shape, g, windows.kernel.size(), count_include_pad, divisor);
 }
 
 Array adaptive_avg_pool(const Array& x, const Dims& output_size) {
@@ -168,7 +181,7 @@ Array adaptive_avg_pool(const Array& x, const Dims& output_size) {
 Array adaptive_avg_pool_backward(const Array& gy, const Dims& shape, int spatial) {
   const Dims output_size(gy.shape.end() - spatial, gy.shape.end());
   const PoolGeometry g = adaptive_geometry("adaptive_avg_pool", shape, output_size);
-  return run_avg_backward(gy, shape, g, false, 0);
+  return run_avg_backward(gy, shape, g, spatial, false, 0);
 }
 
 }  // namespace nn

@@ -107,7 +107,12 @@ std::tuple<Array, Array> forward(const char* operation, const Kernel<ClassLossAr
 
 Array backward(const char* operation, const Kernel<ClassLossArgs>& kernel, const Array& gradient, const Dims& shape,
                const Array* input, const ClassLoss& loss, const Array& saved, int64_t stats) {
-  Prepared p = prepare(operation, shape, gradient.dtype, loss);
+  Prepared p = prepare(operation, shape, saved.dtype, loss);
+  const bool each = p.args.reduction == LossReduction::none && shape.size() > 1;
+  check(gradient.dtype == saved.dtype && gradient.numel() == (each ? p.target.numel() : 1) &&
+            saved.numel() == stats * p.args.N * p.args.inner + 1 && (input == nullptr || input->dtype == saved.dtype),
+        operation, ": expected a gradient of ", info(saved.dtype).name, " for each ", each ? "row" : "loss", ", got ",
+        gradient.shape, " of ", info(gradient.dtype).name);
   const Array gy = contiguous(gradient), gx = empty(shape, gy.dtype, gy.device());
   const Array x = input ? contiguous(*input) : gy;
   p.args.x = x.data();
@@ -132,6 +137,8 @@ Array softmax(const Array& input, int64_t dim, bool log) {
 
 Array softmax_backward(const Array& gradient, const Array& result, int64_t dim, bool log) {
   const Extents e = around("softmax_backward", result.shape, dim);
+  check(gradient.dtype == result.dtype && gradient.shape == result.shape, "softmax_backward: expected a gradient ",
+        result.shape, " of ", info(result.dtype).name, ", got ", gradient.shape, " of ", info(gradient.dtype).name);
   const Array gy = contiguous(gradient), y = contiguous(result), gx = empty(y.shape, y.dtype, y.device());
   launch(kernels(y.device()).softmax_xent.softmax_backward,
          SoftmaxBackwardArgs{y.dtype, e.outer, e.n, e.inner, log, y.data(), gy.data(), gx.data()}, y.device());

@@ -88,6 +88,8 @@ def _roots(operation: str, tensors, gradients) -> tuple[list, list]:
             raise RuntimeError(
                 f"{operation}: expected a gradient of the tensor's shape {list(t.shape)}, got {list(g.shape)}"
             )
+        elif g.dtype != t.dtype:
+            g = g.to(t.dtype)
         start.append(g)
     return tensors, start
 

@@ -76,9 +76,9 @@ def adaptive(spatial: int, indices: bool):
         for size, kwargs in itertools.product(sizes, [{}, *more]):
             yield Sample((draw.distinct(2, 3, *extents), size), kwargs, label=str(size))
         yield Sample((draw.distinct(3, *extents), 2), label="unbatched")
-        yield Sample((draw.distinct(2, 3, *[3 * n for n in extents]), 1), label="one output")
+        large = [3 * n for n in extents]
+        yield Sample((draw.distinct(2, 3, *large) if indices else draw.normal(2, 3, *large), 1), label="one output")
         yield Sample((draw.normal(0, 3, *extents), 2), label="empty batch", smooth=False)
-        yield Sample((draw.normal(2, 3, *extents), 0), label="no output", smooth=False)
 
     return samples
 

@@ -86,31 +86,12 @@ struct Best {
 // The n outputs from o on (n at most a register), whose windows lie inside the input and `stride` apart.
 template <class T, int stride, bool indexed>
 NN_FN void max_register(const MaxRow<T>& row, int64_t o, int n) {
-  constexpr int V = Vec<T>::size;
-  const int64_t first = row.w[o].begin, kernel = row.g.kernel[2];
+  const int64_t first = row.w[o].begin, kernel = row.g.kernel[2], dilation = row.g.dilation[2];
   Best<T, indexed> best((row.d.begin * row.g.in[1] + row.h.begin) * row.g.in[2] + first);
   row.each_input_row([&](int64_t begin) NN_LAMBDA {
     const int64_t at = begin + first;
-    const T* x = row.x + at;
-    if constexpr (stride == 1) {
-      for (int64_t r = 0; r < kernel; ++r) {
-        const int64_t tap = r * row.g.dilation[2];
-        best.offer(Vec<T>::load(x + tap, n), at + tap);
-      }
-    } else {
-      // Two loads serve two taps. The last of an odd number of taps needs 2 n - 1 elements: no more are read.
-      int64_t r = 0;
-      const auto upto = [&](int count) NN_LAMBDA { return count < 0 ? 0 : count < V ? count : V; };
-      for (; r + 2 <= kernel; r += 2) {
-        const Vec<T> a = Vec<T>::load(x + r, upto(2 * n)), b = Vec<T>::load(x + r + V, upto(2 * n - V));
-        best.offer(even_lanes(a, b), at + r);
-        best.offer(odd_lanes(a, b), at + r + 1);
-      }
-      if (r < kernel) {
-        const Vec<T> a = Vec<T>::load(x + r, upto(2 * n - 1)), b = Vec<T>::load(x + r + V, upto(2 * n - 1 - V));
-        best.offer(even_lanes(a, b), at + r);
-      }
-    }
+    each_tap<stride>(row.x + at, kernel, dilation, n,
+                     [&](Vec<T> tap, int64_t r) NN_LAMBDA { best.offer(tap, at + r * dilation); });
   });
   best.store(row.y + o, row.index + o, n, stride);
 }
@@ -129,18 +110,12 @@ void max_forward(const MaxPoolArgs& a, const LaunchContext& ctx) {
   const PoolGeometry& g = a.geometry;
   const Windows windows(g);
   const int64_t stride = g.stride[2], in_plane = plane_size(g.in), rows = g.out[0] * g.out[1];
-  WindowRange inside = {0, 0};
-  if (!g.adaptive && (stride == 1 || (stride == 2 && g.dilation[2] == 1))) {
-    const WindowRange left = outputs_inside(-g.pad[2], stride, g.in[2], g.out[2]);
-    const WindowRange right = outputs_inside((g.kernel[2] - 1) * g.dilation[2] - g.pad[2], stride, g.in[2], g.out[2]);
-    if (left.begin < right.end) inside = {left.begin, right.end};
-  }
+  const WindowRange inside = outputs_with_whole_windows(g);
   const auto vector = stride == 1 ? (a.index ? max_inside<T, 1, true> : max_inside<T, 1, false>)
                                   : (a.index ? max_inside<T, 2, true> : max_inside<T, 2, false>);
   const int64_t reads = in_plane / (rows > 0 ? rows : 1);
   parallel_for(ctx, g.planes * rows, pool_grain(reads), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) {
-      const int64_t plane = r / rows, i = r % rows / g.out[1], j = r % g.out[1];
+    each_output_row(g, begin, end, [&](int64_t r, int64_t plane, int64_t i, int64_t j) {
       const MaxRow<T> row = {static_cast<const T*>(a.x) + plane * in_plane,
                              windows.axis[0][i],
                              windows.axis[1][j],
@@ -151,7 +126,7 @@ void max_forward(const MaxPoolArgs& a, const LaunchContext& ctx) {
       for (int64_t o = 0; o < inside.begin; ++o) max_one(row, o);
       if (inside.begin < inside.end) vector(row, inside.begin, inside.end);
       for (int64_t o = inside.end; o < g.out[2]; ++o) max_one(row, o);
-    }
+    });
   });
 }
 

@@ -46,6 +46,31 @@ class Windows {
 
 static inline int64_t plane_size(const int64_t (&extent)[3]) { return extent[0] * extent[1] * extent[2]; }
 
+// The outputs of a row whose windows lie in whole inside the input, where they are 1 or 2 apart so that registers of
+// neighbours serve them; none where they are not.
+static inline WindowRange outputs_with_whole_windows(const PoolGeometry& g) {
+  const int64_t stride = g.stride[2], last = (g.kernel[2] - 1) * g.dilation[2] - g.pad[2];
+  if (g.adaptive || stride > 2 || (stride == 2 && g.dilation[2] != 1)) return {0, 0};
+  const int64_t begin = outputs_inside(-g.pad[2], stride, g.in[2], g.out[2]).begin;
+  const int64_t end = outputs_inside(last, stride, g.in[2], g.out[2]).end;
+  return begin < end ? WindowRange{begin, end} : WindowRange{0, 0};
+}
+
+// body(row, plane, i, j) for rows [begin, end) of all outputs, the planes one after the other.
+template <class Body>
+static inline void each_output_row(const PoolGeometry& g, int64_t begin, int64_t end, const Body& body) {
+  const int64_t rows = g.out[0] * g.out[1];
+  int64_t plane = begin / rows, i = begin % rows / g.out[1], j = begin % g.out[1];
+  for (int64_t row = begin; row < end; ++row) {
+    body(row, plane, i, j);
+    if (++j < g.out[1]) continue;
+    j = 0;
+    if (++i < g.out[0]) continue;
+    i = 0;
+    ++plane;
+  }
+}
+
 // How many outputs one thread takes at least, when each costs about `reads` elements.
 static inline int64_t pool_grain(int64_t reads) { return 1 + (int64_t{1} << 14) / (reads > 0 ? reads : 1); }
 

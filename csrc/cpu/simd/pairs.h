@@ -1,4 +1,5 @@
-// Every second element: two registers of neighbouring numbers taken apart into the even and the odd places, and back.
+// Every second element: two registers of neighbouring numbers taken apart into the even and the odd
+// places; and the taps of windows that lie 1 or 2 apart.
 #pragma once
 
 #include "cpu/simd/simd.h"
@@ -28,6 +29,26 @@ NN_FN Vec<T> even_lanes(Vec<T> a, Vec<T> b) {
 template <class T>
 NN_FN Vec<T> odd_lanes(Vec<T> a, Vec<T> b) {
   return pick_lanes<1, 2>(a, b);
+}
+
+// body(tap, r) for r = 0 .. kernel - 1, where lane i of tap is x[i * stride + r * dilation]; the first n lanes are
+// read, and no element past them. stride is 1, or 2 with a dilation of 1.
+template <int stride, class T, class Body>
+NN_FN void each_tap(const T* x, int64_t kernel, int64_t dilation, int n, const Body& body) {
+  constexpr int V = Vec<T>::size;
+  if constexpr (stride == 1) {
+    for (int64_t r = 0; r < kernel; ++r, x += dilation) body(n == V ? Vec<T>::load(x) : Vec<T>::load(x, n), r);
+  } else {
+    const auto load = [](const T* p, int count)
+                          NN_LAMBDA { return count >= V ? Vec<T>::load(p) : Vec<T>::load(p, count > 0 ? count : 0); };
+    int64_t r = 0;
+    for (; r + 2 <= kernel; r += 2) {  // two loads serve two taps
+      const Vec<T> a = load(x + r, 2 * n), b = load(x + r + V, 2 * n - V);
+      body(even_lanes(a, b), r);
+      body(odd_lanes(a, b), r + 1);
+    }
+    if (r < kernel) body(even_lanes(load(x + r, 2 * n - 1), load(x + r + V, 2 * n - 1 - V)), r);
+  }
 }
 
 }  // namespace nn::NN_ISA

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.autograd import record
+from nncore.ops.elementwise import where
 from nncore.tensor import Tensor, tensor_method
 
 if TYPE_CHECKING:
@@ -209,7 +210,8 @@ def _row_scale(gy: Tensor, shape: Sequence[int], saved: Tensor, reduction: str) 
     kept = (1,) if len(shape) == 1 else (shape[0], 1, *shape[2:])
     scale = Tensor(_core.reshape(_core.slice(saved._array, 0, 2 * rows, 3 * rows, 1), kept))
     if reduction == "mean":
-        scale = scale / Tensor(_core.slice(saved._array, 0, 3 * rows, 3 * rows + 1, 1))
+        total = Tensor(_core.slice(saved._array, 0, 3 * rows, 3 * rows + 1, 1))
+        scale = where(scale == 0, scale, scale / total)  # 0, not NaN, where every row is ignored
     return scale * (gy if gy.ndim == 0 else gy.reshape(kept))
 
 
