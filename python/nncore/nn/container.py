@@ -1,11 +1,17 @@
 """Modules that hold other modules: Sequential, ModuleList, ModuleDict."""
 
+from __future__ import annotations
+
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from nncore.nn.module import Module, _indented
+
+if TYPE_CHECKING:
+    from nncore.tensor import Tensor
 
 
 def position(index, length):
@@ -31,7 +37,7 @@ class Sequential(Module):
     nncore.Size([2, 3])
     """
 
-    def __init__(self, *args):
+    def __init__(self, *args) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
             for name, module in args[0].items():
@@ -40,7 +46,7 @@ class Sequential(Module):
             for i, module in enumerate(args):
                 self.add_module(str(i), module)
 
-    def forward(self, input):
+    def forward(self, input: Tensor) -> Tensor:
         for module in self._modules.values():
             input = module(input)
         return input
@@ -65,7 +71,7 @@ class Sequential(Module):
             delattr(self, name)
         self._renumber(self._modules.values())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._modules)
 
     def __iter__(self):
@@ -98,7 +104,7 @@ class Sequential(Module):
         if times <= 0:
             raise ValueError(f"Non-positive multiplication factor {times} for {Sequential}")
 
-    def append(self, module):
+    def append(self, module: Module | None):
         """Add a module at the end; returns self."""
         self.add_module(str(len(self)), module)
         return self
@@ -109,7 +115,7 @@ class Sequential(Module):
             self.append(module)
         return self
 
-    def insert(self, index, module):
+    def insert(self, index, module: Module | None):
         """Put a module before position `index`; returns self."""
         if not isinstance(module, Module):
             raise AssertionError(f"module should be of type: {Module}")
@@ -137,7 +143,7 @@ class ModuleList(Module):
     )
     """
 
-    def __init__(self, modules=None):
+    def __init__(self, modules=None) -> None:
         super().__init__()
         if modules is not None:
             self.extend(modules)
@@ -155,7 +161,7 @@ class ModuleList(Module):
         del modules[index if isinstance(index, slice) else position(index, len(self))]
         self._modules = {str(i): module for i, module in enumerate(modules)}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._modules)
 
     def __iter__(self):
@@ -170,7 +176,7 @@ class ModuleList(Module):
     def __dir__(self):
         return [name for name in super().__dir__() if not name.isdigit()]
 
-    def append(self, module):
+    def append(self, module: Module | None):
         """Add a module at the end; returns self."""
         self.add_module(str(len(self)), module)
         return self
@@ -183,7 +189,7 @@ class ModuleList(Module):
             self.append(module)
         return self
 
-    def insert(self, index, module):
+    def insert(self, index, module: Module | None):
         """Put a module before position `index`."""
         modules = list(self)
         modules.insert(index, module)
@@ -195,7 +201,7 @@ class ModuleList(Module):
         del self[index]
         return module
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Like that of other modules, but equal neighbours share a line: `(0-2): 3 x Linear(...)`."""
         if not len(self):
             return f"{self._get_name()}()"
@@ -221,7 +227,7 @@ class ModuleDict(Module):
     )
     """
 
-    def __init__(self, modules=None):
+    def __init__(self, modules=None) -> None:
         super().__init__()
         if modules is not None:
             self.update(modules)
@@ -235,7 +241,7 @@ class ModuleDict(Module):
     def __delitem__(self, key):
         del self._modules[key]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._modules)
 
     def __iter__(self):

@@ -1,12 +1,20 @@
 """Functions that a Module calls around its forward and backward."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from nncore import autograd
 from nncore.tensor import RemovableHandle, Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def add_hook(table, hook, prepend=False):
+    from nncore.nn.module import Module
+
+
+def add_hook(table, hook: Callable, prepend: bool = False):
     """Put `hook` into `table` under a fresh id; returns the handle that takes it out again."""
     handle = RemovableHandle(table, hook)
     if prepend:
@@ -21,7 +29,7 @@ class _BackwardHooks:
     reaches the outer one first (grad_output) and the inner one last (grad_input).
     """
 
-    def __init__(self, module):
+    def __init__(self, module: Module | None) -> None:
         self.hooks = list(module._backward_hooks.values())
         self.pre_hooks = list(module._backward_pre_hooks.values())
         self.module = module
@@ -92,7 +100,9 @@ def _pass_on(values, places, at_backward):
     """The tuple `values` with the tensors at `places` behind a node whose gradients go through `at_backward`."""
     inputs = [values[i] for i in places]
     outputs = tuple(Tensor(x._array) for x in inputs)
-    autograd.record("ModuleHooks", outputs, inputs, lambda grads: at_backward(grads))
+    # The rule of a node with one result gets its gradient alone, not in a tuple.
+    rule = at_backward if len(outputs) > 1 else lambda grad: at_backward((grad,))
+    autograd.record("ModuleHooks", outputs, inputs, rule)
     passed = list(values)
     for i, y in zip(places, outputs, strict=True):
         passed[i] = y
@@ -118,7 +128,7 @@ class HookMixin:
         ):
             object.__setattr__(self, name, OrderedDict())
 
-    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False):
         """Call `hook(module, args)` before every forward. What it returns, unless None, replaces the arguments.
 
         With `with_kwargs` the hook is called as `hook(module, args, kwargs)` and returns None or (args, kwargs).
@@ -128,7 +138,9 @@ class HookMixin:
             self._forward_pre_hooks_with_kwargs[handle.id] = True
         return handle
 
-    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ):
         """Call `hook(module, args, output)` after every forward. What it returns, unless None, replaces the output.
 
         With `with_kwargs` the hook is called as `hook(module, args, kwargs, output)`. With `always_call` it also runs
@@ -141,14 +153,14 @@ class HookMixin:
             self._forward_hooks_always_called[handle.id] = True
         return handle
 
-    def register_full_backward_pre_hook(self, hook, prepend=False):
+    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False):
         """Call `hook(module, grad_output)` before the gradients of this module are computed.
 
         grad_output is a tuple; what the hook returns, unless None, replaces it.
         """
         return add_hook(self._backward_pre_hooks, hook, prepend)
 
-    def register_full_backward_hook(self, hook, prepend=False):
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False):
         """Call `hook(module, grad_input, grad_output)` once the gradients of the module's inputs are computed.
 
         Both are tuples with None in place of what needs no gradient. What the hook returns, unless None, replaces

@@ -1,13 +1,22 @@
 """Module: the base class of every layer and network."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore import _core
 from nncore.nn.hooks import HookMixin
 from nncore.nn.parameter import Parameter
 from nncore.nn.state import StateDictMixin
 from nncore.tensor import Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def typename(value):
+    from nncore.nn.types import Device, DType
+
+
+def typename(value: float):
     """The full name of the type of `value`, without `builtins.`."""
     kind = type(value)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
@@ -38,7 +47,7 @@ class Module(HookMixin, StateDictMixin):
     dump_patches = False
     _version = 1
 
-    def __init__(self):
+    def __init__(self) -> None:
         # Past our own __setattr__, which would look the names up in tables that are not there yet.
         put = super().__setattr__
         put("training", True)
@@ -48,7 +57,7 @@ class Module(HookMixin, StateDictMixin):
         put("_modules", {})
         self._init_hooks()
 
-    def forward(self, *args, **kwargs):
+    def forward(self, *args, **kwargs) -> Tensor:
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     # Registration
@@ -61,7 +70,7 @@ class Module(HookMixin, StateDictMixin):
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
 
-    def register_parameter(self, name, param):
+    def register_parameter(self, name: str, param: Parameter | None):
         """Add a parameter under `name`; None reserves the name for a parameter that is switched off."""
         if "_parameters" not in self.__dict__:
             raise AttributeError("cannot assign parameter before Module.__init__() call")
@@ -79,7 +88,7 @@ class Module(HookMixin, StateDictMixin):
             )
         self._parameters[name] = param
 
-    def register_buffer(self, name, tensor, persistent=True):
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True):
         """Add a tensor that is no parameter but part of the module's state, such as running statistics.
 
         Buffers move with `to()`; those that are `persistent` are in `state_dict()`.
@@ -96,7 +105,7 @@ class Module(HookMixin, StateDictMixin):
         self._buffers[name] = tensor
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
-    def add_module(self, name, module):
+    def add_module(self, name: str, module: Module | None):
         """Add a child module under `name`."""
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{typename(module)} is not a Module subclass")
@@ -105,7 +114,7 @@ class Module(HookMixin, StateDictMixin):
             raise KeyError(f"attribute '{name}' already exists")
         self._modules[name] = module
 
-    def register_module(self, name, module):
+    def register_module(self, name: str, module: Module | None):
         """Another name of add_module."""
         self.add_module(name, module)
 
@@ -177,7 +186,7 @@ class Module(HookMixin, StateDictMixin):
 
     # Walking through the tree
 
-    def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+    def named_modules(self, memo=None, prefix: str = "", remove_duplicate: bool = True):
         """Yield (name, module) for this module, named `prefix`, and every module inside it, each once."""
         memo = set() if memo is None else memo
         if self in memo:
@@ -218,25 +227,25 @@ class Module(HookMixin, StateDictMixin):
                     seen.add(id(member))
                 yield module_prefix + ("." if module_prefix else "") + name, member
 
-    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
+    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True):
         """Yield (name, parameter); one that is shared comes once, under its first name."""
         yield from self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
-    def parameters(self, recurse=True):
+    def parameters(self, recurse: bool = True):
         """Yield the parameters of this module and, with `recurse`, of all modules inside it."""
         for _, param in self.named_parameters(recurse=recurse):
             yield param
 
-    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
+    def named_buffers(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True):
         """Yield (name, buffer)."""
         yield from self._named_members("_buffers", prefix, recurse, remove_duplicate)
 
-    def buffers(self, recurse=True):
+    def buffers(self, recurse: bool = True):
         """Yield the buffers of this module and, with `recurse`, of all modules inside it."""
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
-    def get_submodule(self, target):
+    def get_submodule(self, target: Tensor) -> Module:
         """The module at the dotted path `target`; '' is this module itself."""
         module = self
         for name in target.split(".") if target else ():
@@ -257,15 +266,15 @@ class Module(HookMixin, StateDictMixin):
             raise AttributeError(f"`{name}` is not {described}")
         return member
 
-    def get_parameter(self, target):
+    def get_parameter(self, target: Tensor) -> Parameter:
         """The parameter at the dotted path `target`."""
         return self._get_member(target, "_parameters", "an nn.Parameter")
 
-    def get_buffer(self, target):
+    def get_buffer(self, target: Tensor) -> Tensor:
         """The buffer at the dotted path `target`."""
         return self._get_member(target, "_buffers", "a buffer")
 
-    def apply(self, fn):
+    def apply(self, fn: Callable):
         """Call `fn` on every module inside and then on this one; returns self."""
         for module in self.children():
             module.apply(fn)
@@ -274,7 +283,7 @@ class Module(HookMixin, StateDictMixin):
 
     # Modes
 
-    def train(self, mode=True):
+    def train(self, mode: str = True):
         """Set training mode (dropout acts) for this module and all inside it; returns self."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
@@ -287,13 +296,13 @@ class Module(HookMixin, StateDictMixin):
         """Set evaluation mode: train(False)."""
         return self.train(False)
 
-    def requires_grad_(self, requires_grad=True):
+    def requires_grad_(self, requires_grad: bool = True):
         """Say for every parameter whether it gets gradients; returns self."""
         for param in self.parameters():
             param.requires_grad_(requires_grad)
         return self
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or fill them with zeros where `set_to_none` is False."""
         for param in self.parameters():
             if param.grad is None:
@@ -346,11 +355,11 @@ class Module(HookMixin, StateDictMixin):
         """Move all parameters and buffers to the CPU; returns self."""
         return self._apply(lambda t: t.cpu())
 
-    def cuda(self, device=None):
+    def cuda(self, device: Device = None):
         """Move all parameters and buffers to the GPU; returns self."""
         return self._apply(lambda t: t.cuda(device))
 
-    def type(self, dst_type):
+    def type(self, dst_type: DType):
         """Convert all parameters and buffers to `dst_type`; returns self."""
         return self._apply(lambda t: t.type(dst_type))
 
@@ -367,14 +376,14 @@ class Module(HookMixin, StateDictMixin):
     def __setstate__(self, state):
         self.__dict__.update(state)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         """What the printed module shows between its brackets; layers override it."""
         return ""
 
     def _get_name(self):
         return type(self).__name__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = [f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()]
         extra_lines = extra.split("\n") if extra else []

@@ -1,5 +1,7 @@
 """Parameter: a tensor that a Module counts among its own."""
 
+from __future__ import annotations
+
 from nncore.ops.creation import empty
 from nncore.tensor import Tensor
 
@@ -14,7 +16,7 @@ class Parameter(Tensor):
     tensor([1., 1.], requires_grad=True)
     """
 
-    def __init__(self, data=None, requires_grad=True):
+    def __init__(self, data=None, requires_grad: bool = True) -> None:
         if data is None:
             data = empty(0)
         if not isinstance(data, Tensor):

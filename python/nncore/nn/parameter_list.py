@@ -1,5 +1,7 @@
 """ParameterList and ParameterDict: parameters (or other values) in a list or under names."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 
@@ -35,7 +37,7 @@ class ParameterList(Module):
     (2, ['0', '1'])
     """
 
-    def __init__(self, values=None):
+    def __init__(self, values=None) -> None:
         super().__init__()
         self._size = 0
         if values is not None:
@@ -49,7 +51,7 @@ class ParameterList(Module):
     def __setitem__(self, index, value):
         setattr(self, str(position(index, len(self))), _as_parameter(value))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._size
 
     def __iter__(self):
@@ -58,7 +60,7 @@ class ParameterList(Module):
     def __iadd__(self, values):
         return self.extend(values)
 
-    def append(self, value):
+    def append(self, value: float):
         """Add a value at the end; returns self."""
         self._size += 1
         self[self._size - 1] = value
@@ -82,7 +84,7 @@ class ParameterList(Module):
         self.extend(values)
         return value
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return _listed(enumerate(self))
 
     def __call__(self, *args, **kwargs):
@@ -96,7 +98,7 @@ class ParameterDict(Module):
     ['scale', 'shift']
     """
 
-    def __init__(self, parameters=None):
+    def __init__(self, parameters=None) -> None:
         super().__init__()
         self._keys = {}  # used as an ordered set
         if parameters is not None:
@@ -120,7 +122,7 @@ class ParameterDict(Module):
         del self._keys[key]
         delattr(self, key)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._keys)
 
     def __iter__(self):
@@ -202,7 +204,7 @@ class ParameterDict(Module):
             self[key] = value
         return self
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return _listed(self.items())
 
     def __call__(self, *args, **kwargs):

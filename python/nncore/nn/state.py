@@ -1,11 +1,19 @@
 """state_dict and load_state_dict: a Module's parameters and buffers by name."""
 
+from __future__ import annotations
+
 import itertools
 from collections import OrderedDict, namedtuple
+from typing import TYPE_CHECKING
 
 from nncore import autograd
 from nncore.nn.hooks import add_hook
 from nncore.tensor import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nncore.nn.module import Module
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -13,7 +21,7 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
 
     __slots__ = ()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return super().__repr__() if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
 
     __str__ = __repr__
@@ -22,7 +30,7 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
 class StateDictMixin:
     """What makes a Module's state a flat dictionary, and back. Names are paths with dots: `features.0.weight`."""
 
-    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
+    def state_dict(self, *, destination=None, prefix: str = "", keep_vars: bool = False) -> dict:
         """An OrderedDict from name to tensor: all parameters and persistent buffers, sharing memory with the module.
 
         The tensors are detached unless `keep_vars`. `prefix` is put before every name.
@@ -52,24 +60,24 @@ class StateDictMixin:
         for name, tensor in self._local_state().items():
             destination[prefix + name] = tensor if keep_vars else tensor.detach()
 
-    def register_state_dict_pre_hook(self, hook):
+    def register_state_dict_pre_hook(self, hook: Callable):
         """Call `hook(module, prefix, keep_vars)` before this module's state is collected."""
         return add_hook(self._state_dict_pre_hooks, hook)
 
-    def register_state_dict_post_hook(self, hook):
+    def register_state_dict_post_hook(self, hook: Callable):
         """Call `hook(module, state_dict, prefix, local_metadata)` after it; the hook may change state_dict in place."""
         return add_hook(self._state_dict_hooks, hook)
 
-    def register_load_state_dict_pre_hook(self, hook):
+    def register_load_state_dict_pre_hook(self, hook: Callable):
         """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`
         before this module's state is loaded; the hook may change state_dict in place."""
         return add_hook(self._load_state_dict_pre_hooks, hook)
 
-    def register_load_state_dict_post_hook(self, hook):
+    def register_load_state_dict_post_hook(self, hook: Callable):
         """Call `hook(module, incompatible_keys)` after loading; the hook may change the two lists in place."""
         return add_hook(self._load_state_dict_post_hooks, hook)
 
-    def load_state_dict(self, state_dict, strict=True, assign=False):
+    def load_state_dict(self, state_dict: dict, strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
         """Copy the tensors of `state_dict` into the parameters and buffers of the same names.
 
         Returns (missing_keys, unexpected_keys); with `strict` either is an error, as a shape that does not fit always
@@ -146,12 +154,12 @@ def _quoted(key):
 class _Loading:
     """One run of load_state_dict over a tree of modules."""
 
-    def __init__(self, state_dict, metadata, strict, assign):
+    def __init__(self, state_dict: dict, metadata, strict: bool, assign: bool) -> None:
         self.state_dict, self.metadata = state_dict, metadata or {}
         self.strict, self.assign = strict, assign
         self.missing, self.unexpected, self.errors = [], [], []
 
-    def visit(self, module, prefix):
+    def visit(self, module: Module | None, prefix: str):
         local_metadata = dict(self.metadata.get(prefix[:-1], {}))
         if self.assign:
             local_metadata["assign"] = True

@@ -78,9 +78,15 @@ def zeros_like(x: Tensor) -> Tensor:
     return Tensor(_core.full(x._array.shape, 0, x._array.dtype, x._array.device))
 
 
-def in_place(operation, x: Tensor, *args) -> Tensor:
-    """x overwritten with operation(x, *args): what `inplace=True` asks for."""
+def in_place(operation, x: Tensor, *args, saves_input: bool = True) -> Tensor:
+    """x overwritten with operation(x, *args): what `inplace=True` asks for.
+
+    An operation whose rule needs its input gets a copy to save, because the write destroys the input itself.
+    """
+    from nncore.ops.convert import clone
+
     recorded = is_grad_enabled() and x._requires_grad
     check_writable(operation.__name__ + "_", x, recorded)
-    write(x, operation(before(x), *args), recorded)
+    source = clone(x) if recorded and saves_input else before(x)
+    write(x, operation(source, *args), recorded)
     return x

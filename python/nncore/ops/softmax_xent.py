@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 def _prepare(name: str, input: Tensor, dim: int | None, dtype: _core.dtype | None) -> tuple[Tensor, int]:
     if dim is None:
         dim = 0 if input.ndim in (0, 1, 3) else 1
-        warnings.warn(f"Implicit dimension choice for {name} has been deprecated, pass dim={dim}.", stacklevel=4)
+        warnings.warn(
+            f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+            "argument.",
+            stacklevel=4,
+        )
     return (input if dtype is None or dtype == input.dtype else input.to(dtype)), dim
 
 

@@ -1,7 +1,14 @@
 """Adagrad."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore.ops.creation import full
 from nncore.optim.optimizer import FLAG_MAXIMIZE, Optimizer, check_at_least_zero, new_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Adagrad(Optimizer):
@@ -15,18 +22,18 @@ class Adagrad(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-2,
-        lr_decay=0,
-        weight_decay=0,
-        initial_accumulator_value=0,
-        eps=1e-10,
-        foreach=None,
+        params: Iterable,
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        weight_decay: float = 0,
+        initial_accumulator_value: float = 0,
+        eps: float = 1e-10,
+        foreach: bool | None = None,
         *,
-        maximize=False,
-        differentiable=False,
-        fused=None,
-    ):
+        maximize: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
         check_at_least_zero(
             learning__rate=lr,
             lr_decay__value=lr_decay,
@@ -56,7 +63,7 @@ class Adagrad(Optimizer):
         self.state[param] = {"step": new_step(), "sum": sums}
         return self.state[param]
 
-    def _settings(self, group):
+    def _settings(self, group) -> str:
         return float(group["lr"]), float(group["weight_decay"]), group["lr_decay"], group["eps"]
 
     def _collect(self, group, index, rows):

@@ -1,7 +1,14 @@
 """Adam and AdamW, both with AMSGrad."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore.ops.creation import zeros
 from nncore.optim.optimizer import FLAG_DECOUPLED, FLAG_MAXIMIZE, Optimizer, check_at_least_zero, new_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Adam(Optimizer):
@@ -23,20 +30,20 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=0,
-        amsgrad=False,
+        params: Iterable,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
         *,
-        foreach=None,
-        maximize=False,
-        capturable=False,
-        differentiable=False,
-        fused=None,
-        decoupled_weight_decay=False,
-    ):
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
         check_at_least_zero(learning__rate=lr, epsilon__value=eps)
         for i in (0, 1):
             if not 0.0 <= betas[i] < 1.0:
@@ -57,7 +64,7 @@ class Adam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group):
+    def _settings(self, group) -> str:
         beta1, beta2 = group["betas"]
         return float(group["lr"]), float(group["weight_decay"]), float(beta1), float(beta2), group["eps"]
 
@@ -84,19 +91,19 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-        weight_decay=1e-2,
-        amsgrad=False,
+        params: Iterable,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
         *,
-        maximize=False,
-        foreach=None,
-        capturable=False,
-        differentiable=False,
-        fused=None,
-    ):
+        maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
         super().__init__(
             params,
             lr,

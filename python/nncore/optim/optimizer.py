@@ -1,8 +1,11 @@
 """Optimizer: what all optimizers share. One `step()` updates every parameter in one native call."""
 
+from __future__ import annotations
+
 import warnings
 from collections import OrderedDict, defaultdict
 from copy import deepcopy
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +14,9 @@ from nncore.autograd import enable_grad
 from nncore.ops.creation import from_numpy, tensor, zeros
 from nncore.tensor import RemovableHandle, Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _HYPER_WIDTH = 8  # OptimHyper::kCount
 
 # What is said of one parameter to csrc/ops/optim.cpp.
@@ -18,7 +24,7 @@ FLAG_MAXIMIZE, FLAG_NESTEROV, FLAG_FIRST, FLAG_DECOUPLED = 1, 2, 4, 8
 
 
 class _Required:
-    def __repr__(self):
+    def __repr__(self) -> str:
         return "<required parameter>"
 
 
@@ -45,7 +51,7 @@ class Optimizer:
 
     algorithm: str
 
-    def __init__(self, params, defaults):
+    def __init__(self, params, defaults) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
@@ -65,7 +71,7 @@ class Optimizer:
 
     # Parameter groups
 
-    def add_param_group(self, param_group):
+    def add_param_group(self, param_group: dict) -> None:
         """Add a group of parameters with its settings; what it does not say comes from the optimizer's defaults."""
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -101,7 +107,7 @@ class Optimizer:
             raise ValueError("some parameters appear in more than one parameter group")
         self.param_groups.append(group)
 
-    def zero_grad(self, set_to_none=True):
+    def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or fill them with zeros where `set_to_none` is False."""
         for group in self.param_groups:
             for param in group["params"]:
@@ -113,7 +119,7 @@ class Optimizer:
 
     # The step
 
-    def step(self, closure=None):
+    def step(self, closure: Callable[[], Any] | None = None):
         """Update all parameters that have a gradient, in place.
 
         `closure`, where given, computes the loss anew; its value is returned.
@@ -154,7 +160,7 @@ class Optimizer:
         self._synced = []  # what the kernel's array holds, one tuple for each group
         self._hyper = self._hyper_values = None
 
-    def _settings(self, group):
+    def _settings(self, group) -> str:
         """The numbers of OptimHyper for this group, as a tuple."""
         raise NotImplementedError
 
@@ -162,21 +168,21 @@ class Optimizer:
         """Append a row (param, grad, state0, state1, state2, step, index, flags) for each parameter with a gradient."""
         raise NotImplementedError
 
-    def register_step_pre_hook(self, hook):
+    def register_step_pre_hook(self, hook: Callable):
         """Call `hook(optimizer, args, kwargs)` before each step."""
         return RemovableHandle(self._pre_hooks, hook)
 
-    def register_step_post_hook(self, hook):
+    def register_step_post_hook(self, hook: Callable):
         """Call `hook(optimizer, args, kwargs)` after each step."""
         return RemovableHandle(self._post_hooks, hook)
 
-    def register_load_state_dict_post_hook(self, hook):
+    def register_load_state_dict_post_hook(self, hook: Callable):
         """Call `hook(optimizer)` after load_state_dict."""
         return RemovableHandle(self._load_post_hooks, hook)
 
     # State
 
-    def state_dict(self):
+    def state_dict(self) -> dict:
         """{"state": {number: state}, "param_groups": [...]}, where parameters are numbered in the order of the groups.
 
         The tensors are those of the optimizer, not copies.
@@ -193,7 +199,7 @@ class Optimizer:
         state = {numbers.get(key, key): value for key, value in self.state.items()}
         return {"state": state, "param_groups": groups}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict) -> None:
         """Take over settings and state from what `state_dict()` returned, here or in PyTorch."""
         groups, saved = self.param_groups, deepcopy(state_dict["param_groups"])
         if len(groups) != len(saved):
@@ -232,7 +238,7 @@ class Optimizer:
         self._pre_hooks, self._post_hooks, self._load_post_hooks = OrderedDict(), OrderedDict(), OrderedDict()
         self._forget_settings()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {i}")

@@ -1,7 +1,14 @@
 """RMSprop."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore.ops.creation import zeros
 from nncore.optim.optimizer import FLAG_MAXIMIZE, Optimizer, check_at_least_zero, new_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class RMSprop(Optimizer):
@@ -16,18 +23,18 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-2,
-        alpha=0.99,
-        eps=1e-8,
-        weight_decay=0,
-        momentum=0,
-        centered=False,
-        capturable=False,
-        foreach=None,
-        maximize=False,
-        differentiable=False,
-    ):
+        params: Iterable,
+        lr: float = 1e-2,
+        alpha: float = 0.99,
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum: float = 0,
+        centered: bool = False,
+        capturable: bool = False,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        differentiable: bool = False,
+    ) -> None:
         check_at_least_zero(
             learning__rate=lr,
             epsilon__value=eps,
@@ -49,7 +56,7 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group):
+    def _settings(self, group) -> str:
         return float(group["lr"]), float(group["weight_decay"]), group["alpha"], group["eps"], group["momentum"]
 
     def _collect(self, group, index, rows):

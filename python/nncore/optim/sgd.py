@@ -1,7 +1,14 @@
 """Stochastic gradient descent."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from nncore.ops.creation import empty, zeros
 from nncore.optim.optimizer import FLAG_FIRST, FLAG_MAXIMIZE, FLAG_NESTEROV, Optimizer, check_at_least_zero
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class SGD(Optimizer):
@@ -23,18 +30,18 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        params,
-        lr=1e-3,
-        momentum=0,
-        dampening=0,
-        weight_decay=0,
-        nesterov=False,
+        params: Iterable,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
         *,
-        maximize=False,
-        foreach=None,
-        differentiable=False,
-        fused=None,
-    ):
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
+    ) -> None:
         check_at_least_zero(learning__rate=lr, momentum__value=momentum, weight_decay__value=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
@@ -51,7 +58,7 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group):
+    def _settings(self, group) -> str:
         return float(group["lr"]), float(group["weight_decay"]), group["momentum"], group["dampening"]
 
     def _collect(self, group, index, rows):

@@ -1,5 +1,7 @@
 """LRScheduler: what all schedulers share."""
 
+from __future__ import annotations
+
 import warnings
 
 from nncore.optim.optimizer import Optimizer
@@ -17,13 +19,13 @@ _EPOCH_WARNING = (
 )
 
 
-def check_optimizer(optimizer):
+def check_optimizer(optimizer: Optimizer):
     """Refuses what is no Optimizer."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
 
 
-def per_group(name, optimizer, value):
+def per_group(name: str, optimizer: Optimizer, value: float):
     """One value for each parameter group, from one for all or from a list of the right length."""
     if not isinstance(value, list | tuple):
         return [value] * len(optimizer.param_groups)
@@ -45,7 +47,7 @@ class LRScheduler:
 
     _is_initial = False
 
-    def __init__(self, optimizer, last_epoch=-1):
+    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
@@ -70,11 +72,11 @@ class LRScheduler:
         finally:
             self._is_initial = False
 
-    def get_last_lr(self):
+    def get_last_lr(self) -> list[float]:
         """The learning rates that this scheduler set last, one for each group."""
         return self._last_lr
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         """The learning rates for epoch `last_epoch`."""
         raise NotImplementedError
 
@@ -110,10 +112,10 @@ class LRScheduler:
     def _scaled_base(self, factor):
         return [rate * factor for rate in self.base_lrs]
 
-    def state_dict(self):
+    def state_dict(self) -> dict:
         """Everything of the scheduler but its optimizer."""
         return {name: value for name, value in self.__dict__.items() if name != "optimizer"}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict) -> None:
         """Take over what `state_dict()` returned."""
         self.__dict__.update(state_dict)

@@ -1,9 +1,17 @@
 """Schedulers made of other schedulers: one after the other, or all at once."""
 
+from __future__ import annotations
+
 from bisect import bisect_right
+from typing import TYPE_CHECKING
 
 from nncore.optim.lr_scheduler.base import LRScheduler
 from nncore.optim.lr_scheduler.plateau import ReduceLROnPlateau
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nncore.optim.optimizer import Optimizer
 
 
 class _Combined(LRScheduler):
@@ -26,11 +34,11 @@ class _Combined(LRScheduler):
                     f"{type(optimizer).__name__}."
                 )
 
-    def state_dict(self):
+    def state_dict(self) -> dict:
         """As LRScheduler.state_dict, with the state of each scheduler."""
         return super().state_dict() | {"_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict) -> None:
         """Take over what `state_dict()` returned."""
         super().load_state_dict({name: value for name, value in state_dict.items() if name != "_schedulers"})
         for scheduler, state in zip(self._schedulers, state_dict["_schedulers"], strict=True):
@@ -53,7 +61,9 @@ class SequentialLR(_Combined):
     [0.5, 0.5, 1.0, 0.5]
     """
 
-    def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
+    def __init__(
+        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1
+    ) -> None:
         if len(schedulers) < 1:
             raise ValueError(
                 f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler."
@@ -98,7 +108,7 @@ def _step_back(scheduler):
 class ChainedScheduler(_Combined):
     """Several schedulers that all act in every epoch, in the order given."""
 
-    def __init__(self, schedulers, optimizer=None):
+    def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer = None) -> None:
         if len(schedulers) < 1:
             raise ValueError(
                 f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler."

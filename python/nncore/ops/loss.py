@@ -1,0 +1,252 @@
+"""Losses computed element by element. They are composed of other operations, so their gradients follow from those."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from nncore import autograd
+from nncore.ops.activation import logsigmoid
+from nncore.ops.elementwise import where
+
+if TYPE_CHECKING:
+    from nncore.tensor import Tensor
+
+_REDUCTIONS = ("none", "mean", "sum")
+_LEAST = (
+    9.999999960041972e-13  # 1e-12 in float32: what PyTorch divides the gradient of binary_cross_entropy by at least
+)
+
+
+def legacy_reduction(size_average: bool | None, reduce: bool | None):
+    """The `reduction` that PyTorch's former arguments stand for; warns that they are old."""
+    size_average, reduce = (True if flag is None else flag for flag in (size_average, reduce))
+    reduction = ("mean" if size_average else "sum") if reduce else "none"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=4
+    )
+    return reduction
+
+
+def check_reduction(reduction: str, size_average: bool | None = None, reduce: bool | None = None):
+    """`reduction` if it is one; the old arguments come first where they are given."""
+    if size_average is not None or reduce is not None:
+        return legacy_reduction(size_average, reduce)
+    if reduction not in _REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def reduced(loss, reduction: str):
+    """All of `loss`, its mean or its sum."""
+    if reduction == "mean":
+        return loss.mean()
+    return loss.sum() if reduction == "sum" else loss
+
+
+def _weighted(loss, weight, input, reduction, mean_of_weights=True):
+    """Weigh and reduce; the mean is over the weights where `mean_of_weights`."""
+    if weight is None:
+        return reduced(loss, reduction)
+    if weight.shape != input.shape:
+        raise ValueError("Weights and input must have the same size.")
+    loss = loss * weight
+    if reduction == "mean" and mean_of_weights:
+        return loss.sum() / weight.sum()
+    return reduced(loss, reduction)
+
+
+def _warn_of_broadcasting(input, target):
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+):
+    """(input - target)^2, reduced. With `weight`, of input's shape, the mean is sum(weight * loss) / sum(weight).
+
+    >>> nc.nn.functional.mse_loss(nc.tensor([1.0, 2.0]), nc.tensor([0.0, 4.0]), reduction="none")
+    tensor([1., 4.])
+    """
+    reduction = check_reduction(reduction, size_average, reduce)
+    _warn_of_broadcasting(input, target)
+    difference = input - target
+    if not difference.is_floating_point():
+        raise RuntimeError(f"mse_loss: expected floating point input or target, got {input.dtype} and {target.dtype}")
+    return _weighted(difference * difference, weight, input, reduction)
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+):
+    """|input - target|, reduced. With `weight`, of input's shape, the mean is sum(weight * loss) / sum(weight)."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    _warn_of_broadcasting(input, target)
+    return _weighted((input - target).abs(), weight, input, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+):
+    """0.5 * d^2 / beta where |d| < beta, otherwise |d| - 0.5 * beta, with d = input - target; |d| for beta = 0."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    _warn_of_broadcasting(input, target)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    difference = input - target
+    size = difference.abs()
+    if beta == 0:
+        return reduced(size, reduction)
+    return reduced(where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+):
+    """0.5 * d^2 where |d| < delta, otherwise delta * (|d| - 0.5 * delta), with d = input - target (Huber, 1964)."""
+    reduction = check_reduction(reduction)
+    _warn_of_broadcasting(input, target)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    difference = input - target
+    size = difference.abs()
+    loss = where(size < delta, difference * difference * 0.5, (size - 0.5 * delta) * delta)
+    return _weighted(loss, weight, input, reduction, mean_of_weights=False)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+):
+    """-weight * (target * log(input) + (1 - target) * log(1 - input)), where the logarithms end at -100.
+
+    input and target lie in [0, 1] and have one shape and dtype; weight broadcasts to it.
+
+    >>> nc.nn.functional.binary_cross_entropy(nc.tensor([0.0, 0.5]), nc.tensor([1.0, 1.0]), reduction="none")
+    tensor([100.0000,   0.6931])
+    """
+    reduction = check_reduction(reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size."
+        )
+    if target.dtype != input.dtype:
+        raise RuntimeError(f"binary_cross_entropy: expected a target of {input.dtype}, got {target.dtype}")
+    for name, x in (("input", input), ("target", target)):
+        inside = (x.detach() >= 0) & (x.detach() <= 1)  # NaN is not
+        if int(inside.sum()) != x.numel():
+            raise RuntimeError(f"all elements of {name} should be between 0 and 1")
+    loss = _binary_cross_entropy(input, target)
+    if weight is not None:
+        loss = _scaled("binary_cross_entropy", loss, weight)
+    return reduced(loss, reduction)
+
+
+def _scaled(operation, loss, weight):
+    """loss * weight; weight may broadcast to the loss, not beyond."""
+    product = loss * weight
+    if product.shape != loss.shape:
+        raise RuntimeError(
+            f"{operation}: expected a weight that broadcasts to {list(loss.shape)}, got {list(weight.shape)}"
+        )
+    return product
+
+
+def _binary_cross_entropy(x, t):
+    # Its own rule: clamped logarithms would have no gradient at 0 and 1, where PyTorch's is finite and steep.
+    with autograd.no_grad():
+        loss = (t - 1) * (-x).log1p().clamp(min=-100) - t * x.log().clamp(min=-100)
+    return autograd.record(
+        "binary_cross_entropy",
+        loss,
+        (x, t),
+        (
+            lambda gy, x, t: gy * (x - t) / ((1 - x) * x).clamp(min=_LEAST),
+            lambda gy, x, t: gy * ((-x).log1p() - x.log()),
+        ),
+        (x, t),
+    )
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+):
+    """binary_cross_entropy(sigmoid(input), target), without overflow: (1 - target) * x - l * log(sigmoid(x)).
+
+    pos_weight scales the term of target: l = 1 + (pos_weight - 1) * target. weight and pos_weight broadcast.
+    """
+    reduction = check_reduction(reduction, size_average, reduce)
+    if target.shape != input.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    log_sigmoid = logsigmoid(input)
+    if pos_weight is not None:
+        log_sigmoid = ((pos_weight - 1) * target + 1) * log_sigmoid
+    loss = (1 - target) * input - log_sigmoid
+    if weight is not None:
+        loss = loss * weight
+    return reduced(loss, reduction)
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+):
+    """target * (log(target) - input), or exp(target) * (target - input) with log_target; input holds log probabilities.
+
+    'batchmean' divides the sum by input's first extent: the Kullback-Leibler divergence per row. Targets of 0 count 0.
+
+    >>> p = nc.tensor([[0.25, 0.75]])
+    >>> nc.nn.functional.kl_div(p.log(), p, reduction="batchmean")
+    tensor(0.)
+    """
+    if reduction == "mean" and size_average is None and reduce is None:
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
+    by_rows = reduction == "batchmean" and size_average is None and reduce is None
+    reduction = check_reduction("sum" if by_rows else reduction, size_average, reduce)
+    if log_target:
+        loss = target.exp() * (target - input)
+    else:
+        # A target of 0 has the logarithm of 1 instead: the product is 0 and no gradient of it is infinite.
+        loss = target * (where(target == 0, 1.0, target).log() - input)
+    loss = reduced(loss, reduction)
+    return loss / input.shape[0] if by_rows and input.ndim > 0 else loss
