@@ -46,7 +46,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     tensor([0., 0., 2.])
     """
     if inplace:
-        return in_place(relu, input, saves_input=False)
+        return in_place(relu, input)
     y = native(_core.relu, input)
     return record("relu", y, (input,), _relu_rule, (y,))
 

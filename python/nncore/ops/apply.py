@@ -6,7 +6,7 @@ import numpy as np
 
 from nncore import _core
 from nncore.autograd import is_grad_enabled, record
-from nncore.ops.inplace import before, check_writable, write
+from nncore.ops.inplace import check_writable, value_before_write, write
 from nncore.ops.reduce import unbroadcast
 from nncore.tensor import Tensor
 
@@ -78,15 +78,9 @@ def zeros_like(x: Tensor) -> Tensor:
     return Tensor(_core.full(x._array.shape, 0, x._array.dtype, x._array.device))
 
 
-def in_place(operation, x: Tensor, *args, saves_input: bool = True) -> Tensor:
-    """x overwritten with operation(x, *args): what `inplace=True` asks for.
-
-    An operation whose rule needs its input gets a copy to save, because the write destroys the input itself.
-    """
-    from nncore.ops.convert import clone
-
+def in_place(operation, x: Tensor, *args) -> Tensor:
+    """x overwritten with operation(x, *args): what `inplace=True` asks for."""
     recorded = is_grad_enabled() and x._requires_grad
     check_writable(operation.__name__ + "_", x, recorded)
-    source = clone(x) if recorded and saves_input else before(x)
-    write(x, operation(source, *args), recorded)
+    write(x, value_before_write(operation, x, *args), recorded)
     return x

@@ -6,7 +6,7 @@ import math
 
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.apply import BinaryRule, Number, native, operand, record_binary, zeros_like
+from nncore.ops.apply import BinaryRule, Number, in_place, native, operand, record_binary, zeros_like
 from nncore.ops.inplace import inplace_method
 from nncore.tensor import Tensor, tensor_method
 
@@ -51,7 +51,8 @@ def mul(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> 
     >>> nc.mul(nc.tensor([1.0, 2.0]), 3)
     tensor([3., 6.])
     """
-    return record_binary("mul", native(_core.mul, input, other, out=out), input, other, _mul_rule, (input, other))
+    z = native(_core.mul, input, other, out=out)
+    return record_binary("mul", z, input, other, _mul_rule, (_if_needed(input, other), _if_needed(other, input)))
 
 
 _mul_rule = BinaryRule(lambda gz, x, y: gz * y, lambda gz, x, y: gz * x)
@@ -76,7 +77,8 @@ def div(
         raise RuntimeError(
             f"div: expected rounding_mode to be one of None, 'trunc', or 'floor', but found '{rounding_mode}'"
         )
-    return record_binary("div", native(_core.div, input, other, out=out), input, other, _div_rule, (input, other))
+    z = native(_core.div, input, other, out=out)
+    return record_binary("div", z, input, other, _div_rule, (_if_needed(input, other), other))
 
 
 _div_rule = BinaryRule(lambda gz, x, y: gz / y, lambda gz, x, y: -gz * ((x / y) / y))
@@ -279,6 +281,38 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
     tensor([3.])
     """
     return input + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
+
+
+def _filled(input: Tensor, value: Number) -> Tensor:
+    """A tensor like input with one value everywhere."""
+    x = input._array
+    value = value.item() if isinstance(value, Tensor) else value
+    return record("fill", Tensor(_core.full(x.shape, value, x.dtype, x.device)), (input,), (zeros_like,))
+
+
+@tensor_method
+def fill_(self: Tensor, value: Tensor | Number) -> Tensor:
+    """Writes one value everywhere.
+
+    >>> nc.ones(2).fill_(3)
+    tensor([3., 3.])
+    """
+    return in_place(_filled, self, value)
+
+
+@tensor_method
+def zero_(self: Tensor) -> Tensor:
+    """Writes 0 everywhere.
+
+    >>> nc.ones(2).zero_()
+    tensor([0., 0.])
+    """
+    return in_place(_filled, self, 0)
+
+
+def _if_needed(x, other):
+    """x, which only the gradient of other needs, where other wants one: what is not saved may change in place."""
+    return x if isinstance(other, Tensor) and other._requires_grad else None
 
 
 def _is_integral(x) -> bool:

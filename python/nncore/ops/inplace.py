@@ -34,7 +34,7 @@ def inplace_method(operation: Callable, *, takes_out: bool = False) -> Callable:
         if not recorded and takes_out:
             operation(self, *args, out=self, **kwargs)
             return self
-        write(self, operation(before(self), *args, **kwargs), recorded)
+        write(self, value_before_write(operation, self, *args, **kwargs), recorded)
         return self
 
     method.__name__ = method.__qualname__ = name
@@ -62,9 +62,18 @@ def check_writable(name: str, x: Tensor, recorded: bool) -> None:
         )
 
 
-def before(x: Tensor) -> Tensor:
+def value_before_write(operation: Callable, x: Tensor, *args, **kwargs) -> Tensor:
+    """operation(x, ...), to be written to x. Where its rule needs the old values of x, it gets a copy of them."""
+    value = operation(before(x), *args, **kwargs)
+    node = value._node
+    if node is not None and any(getattr(s, "array", None) is x._array for s in node.saved or ()):
+        return operation(before(x, copy=True), *args, **kwargs)
+    return value
+
+
+def before(x: Tensor, copy: bool = False) -> Tensor:
     """A tensor that stands where x stands now, and stays there when x moves."""
-    alias = Tensor(x._array)
+    alias = Tensor(_core.clone(x._array) if copy else x._array)
     alias._requires_grad = x._requires_grad
     if x._requires_grad:
         node, index = edge_of(x)
