@@ -9,6 +9,7 @@
 #include "core/kernels/conv.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gemm.h"
+#include "core/kernels/index.h"
 #include "core/kernels/optim.h"
 #include "core/kernels/reduce.h"
 #include "core/kernels/pool.h"
@@ -26,6 +27,7 @@ struct KernelTable {
   const ScanKernels& scan;
   const PoolKernels& pool;
   const SoftmaxXentKernels& softmax_xent;
+  const IndexKernels& index;
 };
 
 // The table that serves a device now.

@@ -7,15 +7,16 @@
 
 // Every family, once, in the order of KernelTable: the kernels of family `f` are `f##_kernels` in the namespace of the
 // instruction set.
-#define NN_FAMILIES(X)        \
-  X(Elementwise, elementwise) \
-  X(Gemm, gemm)               \
-  X(Conv, conv)               \
-  X(Optim, optim)             \
-  X(Reduce, reduce)           \
-  X(Scan, scan)               \
-  X(Pool, pool)               \
-  X(SoftmaxXent, softmax_xent)
+#define NN_FAMILIES(X)         \
+  X(Elementwise, elementwise)  \
+  X(Gemm, gemm)                \
+  X(Conv, conv)                \
+  X(Optim, optim)              \
+  X(Reduce, reduce)            \
+  X(Scan, scan)                \
+  X(Pool, pool)                \
+  X(SoftmaxXent, softmax_xent) \
+  X(Index, index)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 #define NN_ENTRY(Family, family) , family##_kernels
 #define NN_DECLARE_TABLE(isa)                                           \

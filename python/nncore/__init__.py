@@ -56,7 +56,6 @@ from nncore.ops.creation import (
     zeros,
     zeros_like,
 )
-from nncore.ops.gemm import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
 from nncore.ops.elementwise import (
     add,
     addcdiv,
@@ -77,6 +76,43 @@ from nncore.ops.elementwise import (
     subtract,
     true_divide,
     where,
+)
+from nncore.ops.gemm import addmm, baddbmm, bmm, dot, matmul, mm, mv, outer
+from nncore.ops.getitem import index_put
+from nncore.ops.index import (
+    broadcast_shapes,
+    broadcast_tensors,
+    gather,
+    index_add,
+    index_copy,
+    index_fill,
+    index_select,
+    masked_fill,
+    masked_select,
+    nonzero,
+    scatter,
+    scatter_add,
+    take_along_dim,
+)
+from nncore.ops.join import (
+    cat,
+    chunk,
+    concat,
+    concatenate,
+    flip,
+    meshgrid,
+    repeat_interleave,
+    roll,
+    split,
+    stack,
+    tile,
+    unbind,
+)
+from nncore.ops.matrices import (
+    diag,
+    diag_embed,
+    tril,
+    triu,
 )
 from nncore.ops.piecewise import hardshrink, threshold
 from nncore.ops.pointwise import (
@@ -122,9 +158,55 @@ from nncore.ops.pool import (
     max_pool2d,
     max_pool3d,
 )
-from nncore.ops.reduce import mean, sum
-from nncore.ops.shape import permute, reshape, transpose
+from nncore.ops.reduce import (
+    all,
+    amax,
+    amin,
+    any,
+    argmax,
+    argmin,
+    count_nonzero,
+    cumprod,
+    cumsum,
+    max,
+    mean,
+    min,
+    prod,
+    sum,
+)
+from nncore.ops.shape import (
+    broadcast_to,
+    diagonal,
+    flatten,
+    moveaxis,
+    movedim,
+    narrow,
+    permute,
+    ravel,
+    reshape,
+    select,
+    squeeze,
+    swapaxes,
+    swapdims,
+    t,
+    transpose,
+    unflatten,
+    unsqueeze,
+)
 from nncore.ops.softmax_xent import log_softmax, softmax
+from nncore.ops.sort import (
+    argsort,
+    sort,
+    topk,
+)
+from nncore.ops.statistics import (
+    logsumexp,
+    norm,
+    std,
+    std_mean,
+    var,
+    var_mean,
+)
 from nncore.profiling import profile
 from nncore.tensor import Size, Tensor
 
@@ -145,6 +227,5 @@ empty_cache = _core.empty_cache
 reset_peak_memory_stats = _core.reset_peak_memory_stats
 __version__ = _core.version
 
-from nncore import data, nn, optim, testing, utils  # noqa: E402
+from nncore import data, linalg, nn, optim, testing, utils  # noqa: E402
 from nncore.serialization import load, save  # noqa: E402
-from nncore import nn, optim, testing  # noqa: E402

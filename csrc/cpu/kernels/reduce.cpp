@@ -2,6 +2,7 @@
 #include "core/kernels/reduce.h"
 
 #include "cpu/kernels/reduce_walk.h"
+#include "math/functions.h"
 #include "math/scalar.h"
 
 namespace nn::NN_ISA {
@@ -22,12 +23,6 @@ struct Plain {
   Out finish(Acc a, Acc) const { return static_cast<Out>(a); }
 };
 
-template <class T>
-NN_FN T power(T x, T p) {
-  return sizeof(T) == 4 ? static_cast<T>(__builtin_powf(static_cast<float>(x), static_cast<float>(p)))
-                        : static_cast<T>(__builtin_pow(x, p));
-}
-
 // Sums: root(sum / divisor).
 template <class T>
 struct Sum : Plain<T> {
@@ -42,7 +37,7 @@ struct Sum : Plain<T> {
   T finish(T a, T) const {
     a /= divisor;
     if (root == 1) return a;
-    return root == 2 ? sqrt(a) : power(a, 1 / root);
+    return root == 2 ? sqrt(a) : pow(a, 1 / root);
   }
 };
 
@@ -92,7 +87,7 @@ struct Powers : Sum<T> {
   explicit Powers(const ReduceArgs& args) : Sum<T>(args), p(static_cast<T>(args.power)) {}
   template <class V>
   NN_MEMBER V lift(V x, V) const {
-    return map([q = p](T v) { return power(v, q); }, abs(x));
+    return pow(abs(x), V(p));
   }
 };
 
@@ -104,11 +99,9 @@ struct Exponentials : Sum<T> {
   template <class V>
   NN_MEMBER V lift(V x, V center) const {
     const V c = select(center - center == V(0), center, V(0));
-    return map([](T v) { return sizeof(T) == 4 ? T(__builtin_expf(float(v))) : T(__builtin_exp(v)); }, x - c);
+    return exp(x - c);
   }
-  T finish(T a, T center) const {
-    return (sizeof(T) == 4 ? T(__builtin_logf(float(a))) : T(__builtin_log(a))) + finite(center);
-  }
+  T finish(T a, T center) const { return log(a) + finite(center); }
 };
 
 // Products of integers are int64 and wrap around too.

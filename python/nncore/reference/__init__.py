@@ -3,4 +3,14 @@
 One module for each family, with the names of the operations. Speed is no aim here; being obviously right is.
 """
 
-from nncore.reference import conv, elementwise, gemm, loss, optim, pool, reduce, softmax_xent  # noqa: F401
+from nncore.reference import (  # noqa: F401
+    conv,
+    elementwise,
+    gemm,
+    index,
+    loss,
+    optim,
+    pool,
+    reduce,
+    softmax_xent,
+)

@@ -1,0 +1,73 @@
+// Contracts of indexing: elements picked from, and put to, places that an array of integers names.
+#pragma once
+
+#include "core/kernels/kernel.h"
+
+namespace nn {
+
+// Whole slices. x has `extent` slices along the indexed dimension, y has `count`, and slice i of y belongs to slice
+// index[i] of x. The other dimensions are merged and ordered by the strides of x, the smallest last; there is at least
+// one. index holds `count` adjacent int64 in [0, extent). Where one slice of x is named several times, the order is
+// that of i.
+struct IndexArgs {
+  DType dtype;
+  void* x;
+  void* y;
+  const int64_t* index;
+  int64_t extent, count;
+  int64_t x_step, y_step;  // from one slice to the next
+  int kept_ndim;
+  int64_t kept_shape[kMaxDims], x_kept[kMaxDims], y_kept[kMaxDims];
+};
+
+// Single elements. For each place p of the loop and i below `count`, y[p, i] belongs to x[p, index[p, i]]; the loop's
+// operands are y, index and x, with the indexed dimension left out, whose steps are given.
+struct GatherArgs {
+  DType dtype;
+  StridedLoop<3> loop;  // y, index, x
+  int64_t count;
+  int64_t step[3];
+};
+
+// *first_bad = the first i with index[i] outside [low, high), or -1. index holds `count` adjacent int64.
+struct CheckIndexArgs {
+  const int64_t* index;
+  int64_t count, low, high;
+  int64_t* first_bad;
+};
+
+// The coordinates of the elements that are not 0, row by row: y is [their number, ndim]. x is contiguous with `shape`.
+struct NonzeroArgs {
+  DType dtype;
+  const void* x;
+  int64_t* y;
+  int ndim;
+  int64_t shape[kMaxDims];
+};
+
+// values[k, i], index[k, i]: x[k, ...] in order along one dimension, and where each was. Equal elements keep their
+// order, NaN counts as the largest. The kept dimensions are as for IndexArgs; values and index have one layout.
+struct SortArgs {
+  DType dtype;
+  bool descending;
+  const void* x;
+  void* values;
+  int64_t* index;
+  int64_t count, x_step, y_step;
+  int kept_ndim;
+  int64_t kept_shape[kMaxDims], x_kept[kMaxDims], y_kept[kMaxDims];
+};
+
+struct IndexKernels {
+  Kernel<IndexArgs> select;        // y = x at index
+  Kernel<IndexArgs> copy;          // x at index = y
+  Kernel<IndexArgs> add;           // x at index += y
+  Kernel<GatherArgs> gather;       // y = x at index
+  Kernel<GatherArgs> scatter;      // x at index = y
+  Kernel<GatherArgs> scatter_add;  // x at index += y
+  Kernel<CheckIndexArgs> check;
+  Kernel<NonzeroArgs> nonzero;
+  Kernel<SortArgs> sort;
+};
+
+}  // namespace nn

@@ -1,0 +1,217 @@
+// Indexing. Nothing is computed: the bound is the memory, so adjacent elements move together where there are any.
+//
+// Reading, threads share the slices of the result. Writing, the order in which the slices of y arrive at one slice of x
+// must not depend on threads: each thread owns a range of x's slices, and looks through the whole index for them.
+#include "core/kernels/index.h"
+
+#include "core/parallel.h"
+#include "cpu/kernels/odometer.h"
+
+namespace nn::NN_ISA {
+namespace {
+
+constexpr int64_t kCopyGrain = 1 << 15;  // elements below which a thread costs more than it brings
+
+struct Assign {
+  template <class T>
+  NN_FN void put(T& to, T from) {
+    to = from;
+  }
+};
+struct Accumulate {
+  template <class T>
+  NN_FN void put(T& to, T from) {
+    to = static_cast<T>(to + from);
+  }
+  NN_FN void put(bool& to, bool from) { to = to || from; }
+};
+
+// Slices as seen by the loops: for each place of `outer`, slice after slice, `width` elements of each.
+struct Slices {
+  const IndexArgs& args;
+  int last = args.kept_ndim - 1;
+  // The last kept dimension runs inside the loop over slices, unless slices are closer to each other than its elements.
+  bool wide = args.kept_shape[last] > 1 && (args.x_kept[last] == 1 || args.x_kept[last] <= args.x_step);
+  int outer_ndim = wide ? last : args.kept_ndim;
+  int64_t outer = product(args.kept_shape, outer_ndim);
+  int64_t width = wide ? args.kept_shape[last] : 1;
+  int64_t x_next = wide ? args.x_kept[last] : 1, y_next = wide ? args.y_kept[last] : 1;
+
+  Odometer<2> at(int64_t start) const {
+    return Odometer<2>(outer_ndim, args.kept_shape, start, args.x_kept, args.y_kept);
+  }
+};
+
+// to[j] = from[j], or += ...
+template <class Put, class T>
+NN_FN void put_slice(T* to, int64_t to_next, const T* from, int64_t from_next, int64_t width) {
+  if (to_next == 1 && from_next == 1)
+    for (int64_t j = 0; j < width; ++j) Put::put(to[j], from[j]);
+  else
+    for (int64_t j = 0; j < width; ++j) Put::put(to[j * to_next], from[j * from_next]);
+}
+
+template <class T>
+void select_slices(const IndexArgs& args, const LaunchContext& ctx) {
+  const Slices s{args};
+  parallel_for(ctx, s.outer * args.count, most(1, kCopyGrain / most(1, s.width)), [&](int64_t begin, int64_t end) {
+    Odometer<2> k = s.at(begin / args.count);
+    for (int64_t n = begin, i = begin % args.count; n < end; ++n) {
+      const T* const from = static_cast<const T*>(args.x) + k.offset[0] + args.index[i] * args.x_step;
+      T* const to = static_cast<T*>(args.y) + k.offset[1] + i * args.y_step;
+      put_slice<Assign>(to, s.y_next, from, s.x_next, s.width);
+      if (++i == args.count) {
+        i = 0;
+        k.next();
+      }
+    }
+  });
+}
+
+template <class Put, class T>
+void put_slices(const IndexArgs& args, const LaunchContext& ctx) {
+  const Slices s{args};
+  const int64_t work = s.outer * s.width * args.count;
+  parallel_for(ctx, args.extent, most(1, args.extent * kCopyGrain / most(1, work)), [&](int64_t begin, int64_t end) {
+    Odometer<2> k = s.at(0);
+    for (int64_t o = 0; o < s.outer; ++o, k.next()) {
+      T* const x = static_cast<T*>(args.x) + k.offset[0];
+      const T* const y = static_cast<const T*>(args.y) + k.offset[1];
+      for (int64_t i = 0; i < args.count; ++i) {
+        const int64_t to = args.index[i];
+        if (begin <= to && to < end)
+          put_slice<Put>(x + to * args.x_step, s.x_next, y + i * args.y_step, s.y_next, s.width);
+      }
+    }
+  });
+}
+
+// Lines along the indexed dimension, `strip` neighbours at a time: each line is passed in order by one thread.
+template <class Visit>
+void walk_lines(const GatherArgs& args, const LaunchContext& ctx, const Visit& visit) {
+  const StridedLoop<3>& loop = args.loop;
+  const int last = loop.ndim - 1;
+  const bool together = loop.shape[last] > 1 && (loop.stride[0][last] == 1 || loop.stride[0][last] < args.step[0]);
+  const int64_t strip = together ? 256 : 1, strips = ceil_div(loop.shape[last], strip);
+  const int64_t items = product(loop.shape, last) * strips;
+  const int64_t grain = most(1, kCopyGrain / most(1, least(strip, loop.shape[last]) * args.count));
+  parallel_for(ctx, items, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+      const Odometer<3> k(last, loop.shape, n / strips, loop.stride[0], loop.stride[1], loop.stride[2]);
+      const int64_t j0 = n % strips * strip, width = least(strip, loop.shape[last] - j0);
+      for (int64_t i = 0; i < args.count; ++i)
+        for (int64_t j = j0; j < j0 + width; ++j)
+          visit(k.offset[0] + i * args.step[0] + j * loop.stride[0][last],
+                k.offset[1] + i * args.step[1] + j * loop.stride[1][last], k.offset[2] + j * loop.stride[2][last]);
+    }
+  });
+}
+
+template <class T>
+void gather_elements(const GatherArgs& args, const LaunchContext& ctx) {
+  auto* const y = static_cast<T*>(args.loop.data[0]);
+  const auto* const index = static_cast<const int64_t*>(args.loop.data[1]);
+  const auto* const x = static_cast<const T*>(args.loop.data[2]);
+  walk_lines(args, ctx,
+             [=, step = args.step[2]](int64_t to, int64_t at, int64_t from) { y[to] = x[from + index[at] * step]; });
+}
+
+template <class Put, class T>
+void scatter_elements(const GatherArgs& args, const LaunchContext& ctx) {
+  const auto* const y = static_cast<const T*>(args.loop.data[0]);
+  const auto* const index = static_cast<const int64_t*>(args.loop.data[1]);
+  auto* const x = static_cast<T*>(args.loop.data[2]);
+  walk_lines(args, ctx, [=, step = args.step[2]](int64_t from, int64_t at, int64_t to) {
+    Put::put(x[to + index[at] * step], y[from]);
+  });
+}
+
+// For copies only the size of an element matters; sums need its type.
+template <class F>
+void with_size(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::float32:
+    case DType::int32:
+      return f(int32_t{});
+    case DType::float64:
+    case DType::int64:
+      return f(int64_t{});
+    default:
+      return f(uint8_t{});
+  }
+}
+template <class F>
+void with_type(DType dtype, const F& f) {
+  switch (dtype) {
+    case DType::float32:
+      return f(float{});
+    case DType::float64:
+      return f(double{});
+    case DType::int32:
+      return f(int32_t{});
+    case DType::int64:
+      return f(int64_t{});
+    case DType::uint8:
+      return f(uint8_t{});
+    case DType::boolean:
+      return f(bool{});
+  }
+}
+
+void select(const IndexArgs& args, const LaunchContext& ctx) {
+  with_size(args.dtype, [&]<class T>(T) { select_slices<T>(args, ctx); });
+}
+void copy(const IndexArgs& args, const LaunchContext& ctx) {
+  with_size(args.dtype, [&]<class T>(T) { put_slices<Assign, T>(args, ctx); });
+}
+void add(const IndexArgs& args, const LaunchContext& ctx) {
+  with_type(args.dtype, [&]<class T>(T) { put_slices<Accumulate, T>(args, ctx); });
+}
+void gather(const GatherArgs& args, const LaunchContext& ctx) {
+  with_size(args.dtype, [&]<class T>(T) { gather_elements<T>(args, ctx); });
+}
+void scatter(const GatherArgs& args, const LaunchContext& ctx) {
+  with_size(args.dtype, [&]<class T>(T) { scatter_elements<Assign, T>(args, ctx); });
+}
+void scatter_add(const GatherArgs& args, const LaunchContext& ctx) {
+  with_type(args.dtype, [&]<class T>(T) { scatter_elements<Accumulate, T>(args, ctx); });
+}
+
+void check(const CheckIndexArgs& args, const LaunchContext&) {
+  bool good = true;  // no early exit, so that the loop is a vector loop
+  for (int64_t i = 0; i < args.count; ++i) good &= (args.low <= args.index[i]) & (args.index[i] < args.high);
+  *args.first_bad = -1;
+  if (good) return;
+  int64_t i = 0;
+  while (args.low <= args.index[i] && args.index[i] < args.high) ++i;
+  *args.first_bad = i;
+}
+
+void nonzero(const NonzeroArgs& args, const LaunchContext&) {
+  with_type(args.dtype, [&]<class T>(T) {
+    const auto* const x = static_cast<const T*>(args.x);
+    int64_t* y = args.y;
+    const int64_t count = product(args.shape, args.ndim);
+    for (int64_t i = 0; i < count; ++i) {
+      if (x[i] == T(0)) continue;
+      for (int64_t d = args.ndim - 1, rest = i; d >= 0; --d) {
+        y[d] = rest % args.shape[d];
+        rest /= args.shape[d];
+      }
+      y += args.ndim;
+    }
+  });
+}
+
+}  // namespace
+
+void sort(const SortArgs& args, const LaunchContext& ctx);  // sort.cpp
+
+extern const IndexKernels index_kernels;
+const IndexKernels index_kernels = {
+    {"index_select", select}, {"index_copy", copy}, {"index_add", add},
+    {"gather", gather},       {"scatter", scatter}, {"scatter_add", scatter_add},
+    {"check_index", check},   {"nonzero", nonzero}, {"sort", sort},
+};
+
+}  // namespace nn::NN_ISA

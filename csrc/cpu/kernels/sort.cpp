@@ -1,0 +1,102 @@
+// Sorting along one dimension: each line is copied next to its places, sorted by merging, and written out.
+//
+// Merging is stable and takes N log N comparisons whatever the data; short runs are sorted by insertion first. Lines
+// are independent of each other, so threads share them.
+#include "core/kernels/index.h"
+#include "core/parallel.h"
+#include "core/scratch.h"
+#include "cpu/kernels/odometer.h"
+
+namespace nn::NN_ISA {
+
+void sort(const SortArgs& args, const LaunchContext& ctx);
+
+namespace {
+
+constexpr int64_t kRun = 16;  // elements that are sorted by insertion
+
+template <class T>
+struct Item {
+  T value;
+  int64_t index;
+};
+
+// Whether a must come before b, which stands before it now.
+template <class T, bool descending>
+NN_FN bool precedes(T a, T b) {
+  const bool a_nan = a != a, b_nan = b != b;
+  return descending ? (a > b) | (a_nan & !b_nan) : (a < b) | (b_nan & !a_nan);
+}
+
+template <class T, bool descending>
+void insertion_sort(Item<T>* items, int64_t n) {
+  for (int64_t i = 1; i < n; ++i) {
+    const Item<T> item = items[i];
+    int64_t j = i;
+    for (; j > 0 && precedes<T, descending>(item.value, items[j - 1].value); --j) items[j] = items[j - 1];
+    items[j] = item;
+  }
+}
+
+// Sorts items with as much room; returns which of the two holds the result.
+template <class T, bool descending>
+const Item<T>* merge_sort(Item<T>* items, Item<T>* room, int64_t n) {
+  for (int64_t i = 0; i < n; i += kRun) insertion_sort<T, descending>(items + i, least(kRun, n - i));
+  for (int64_t run = kRun; run < n; run *= 2) {
+    for (int64_t begin = 0; begin < n; begin += 2 * run) {
+      int64_t a = begin, b = least(n, begin + run);
+      const int64_t a_end = b, b_end = least(n, begin + 2 * run);
+      for (int64_t k = begin; k < b_end; ++k) {
+        const bool take_b = a == a_end || (b < b_end && precedes<T, descending>(items[b].value, items[a].value));
+        room[k] = take_b ? items[b++] : items[a++];
+      }
+    }
+    Item<T>* const merged = room;
+    room = items;
+    items = merged;
+  }
+  return items;
+}
+
+template <class T, bool descending>
+void sort_lines(const SortArgs& args, const LaunchContext& ctx) {
+  const int64_t n = args.count, lines = product(args.kept_shape, args.kept_ndim);
+  parallel_for(ctx, lines, most(1, 4096 / most(1, n)), [&](int64_t begin, int64_t end) {
+    const Scratch scratch(static_cast<size_t>(2 * n) * sizeof(Item<T>));
+    auto* const items = static_cast<Item<T>*>(scratch.data);
+    Odometer<2> k(args.kept_ndim, args.kept_shape, begin, args.x_kept, args.y_kept);
+    for (int64_t line = begin; line < end; ++line, k.next()) {
+      const T* const x = static_cast<const T*>(args.x) + k.offset[0];
+      for (int64_t i = 0; i < n; ++i) items[i] = {x[i * args.x_step], i};
+      const Item<T>* const sorted = merge_sort<T, descending>(items, items + n, n);
+      T* const values = static_cast<T*>(args.values) + k.offset[1];
+      int64_t* const index = args.index + k.offset[1];
+      for (int64_t i = 0; i < n; ++i) {
+        values[i * args.y_step] = sorted[i].value;
+        index[i * args.y_step] = sorted[i].index;
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void sort(const SortArgs& args, const LaunchContext& ctx) {
+  const auto run = [&]<class T>(T) {
+    args.descending ? sort_lines<T, true>(args, ctx) : sort_lines<T, false>(args, ctx);
+  };
+  switch (args.dtype) {
+    case DType::float32:
+      return run(float{});
+    case DType::float64:
+      return run(double{});
+    case DType::int32:
+      return run(int32_t{});
+    case DType::int64:
+      return run(int64_t{});
+    default:
+      return run(uint8_t{});  // booleans are stored as 0 and 1
+  }
+}
+
+}  // namespace nn::NN_ISA

@@ -1,0 +1,215 @@
+#include "ops/index.h"
+
+#include <algorithm>
+
+#include "core/launch.h"
+#include "ops/elementwise.h"
+#include "ops/reduce.h"
+#include "ops/reduce_plan.h"
+#include "ops/shape.h"
+#include "ops/strided_loop.h"
+
+namespace nn {
+namespace {
+
+const IndexKernels& table(const Array& x) { return kernels(x.device()).index; }
+
+// Contiguous int64 with every element in [low, high), else an error of class E.
+template <class E>
+Array checked(const char* operation, const Array& index, int64_t low, int64_t high, int64_t dim) {
+  check(index.dtype == DType::int64 || index.dtype == DType::int32, operation,
+        ": expected an index of dtype int64 or int32, got ", info(index.dtype).name);
+  const Array places = contiguous(cast(index, DType::int64));
+  int64_t bad = -1;
+  launch(table(index).check, CheckIndexArgs{places.as<int64_t>(), places.numel(), low, high, &bad}, index.device());
+  if (bad >= 0)
+    fail<E>(operation, *operation != '\0' ? ": " : "", "index ", places.as<int64_t>()[bad],
+            " is out of bounds for dimension ", dim, " with size ", high);
+  return places;
+}
+
+// A 0-d array as one of a single element, so that there is a dimension to index.
+Array with_dim(const Array& x) { return x.ndim() > 0 ? x : unsqueeze(x, 0); }
+
+// source as something that writing to x does not change.
+Array apart(const Array& source, const Array& x) { return source.storage == x.storage ? clone(source) : source; }
+
+IndexArgs slices(const char* operation, const Array& x, int d, const Array& places, const Array& y) {
+  const Reduction along(operation, x, Dims{d}, true);
+  IndexArgs args{};
+  args.dtype = x.dtype;
+  args.x = x.data();
+  args.y = y.data();
+  args.index = places.as<int64_t>();
+  args.extent = x.shape[d];
+  args.count = places.numel();
+  args.x_step = x.strides[d];
+  args.y_step = y.strides[d];
+  set_kept(args, kept_loops(x, y, along));
+  return args;
+}
+
+void put_slices(const char* operation, const Kernel<IndexArgs>& kernel, const Array& input, int64_t dim,
+                const Array& index, const Array& given) {
+  const int d = normalize_dim(operation, dim, input.ndim());
+  const Array x = with_dim(input), source = apart(with_dim(given), input);
+  check<IndexError>(index.ndim() <= 1, operation, ": Index is supposed to be a vector, got shape ", index.shape);
+  check(source.dtype == x.dtype, operation, ": expected a source of dtype ", info(x.dtype).name, ", got ",
+        info(source.dtype).name);
+  Dims expected = x.shape;
+  expected[d] = index.numel();
+  check(source.shape == expected, operation, ": expected a source of shape ", expected, " for an index of ",
+        index.numel(), " places along dimension ", d, " of ", x.shape, ", got ", source.shape);
+  const Array places = checked<IndexError>(operation, index, 0, x.shape[d], d);
+  launch(kernel, slices(operation, x, d, places, source), x.device());
+  input.touch();
+}
+
+GatherArgs lines(const Array& x, int d, const Array& places, const Array& y) {
+  GatherArgs args{};
+  args.dtype = x.dtype;
+  Dims shape = places.shape, strides[3] = {y.strides, places.strides, x.strides};
+  args.count = shape[d];
+  shape.erase(d);
+  for (int n = 0; n < 3; ++n) {
+    args.step[n] = strides[n][d];
+    strides[n].erase(d);
+  }
+  args.loop = simplify<3>(shape, strides);
+  args.loop.data[0] = y.data();
+  args.loop.data[1] = places.data();
+  args.loop.data[2] = x.data();
+  return args;
+}
+
+void check_lines(const char* operation, const Array& x, int d, const Array& index) {
+  check(index.ndim() == x.ndim(), operation,
+        ": Index tensor must have the same number of dimensions as input tensor, got ", index.shape, " and ", x.shape);
+  for (int i = 0; i < x.ndim(); ++i)
+    check(i == d || index.shape[i] <= x.shape[i], operation, ": Size does not match at dimension ", i,
+          ": expected an index of at most the input's shape ", x.shape, " apart from dimension ", d, ", got ",
+          index.shape);
+}
+
+}  // namespace
+
+Array wrap_index(const Array& index, int64_t size, int64_t dim) {
+  const Array places = checked<IndexError>("", index, -size, size, dim);
+  Array wrapped = empty(places.shape, DType::int64, index.device());
+  const int64_t* const from = places.as<int64_t>();
+  std::transform(from, from + places.numel(), wrapped.as<int64_t>(), [=](int64_t i) { return i < 0 ? i + size : i; });
+  return wrapped;
+}
+
+Array index_select(const char* operation, const Array& input, int64_t dim, const Array& index) {
+  const int d = normalize_dim(operation, dim, input.ndim());
+  const Array x = with_dim(input);
+  check<IndexError>(index.ndim() <= 1, operation, ": Index is supposed to be a vector, got shape ", index.shape);
+  const Array places = checked<IndexError>(operation, index, 0, x.shape[d], d);
+  Dims shape = x.shape;
+  shape[d] = index.numel();
+  const Array y = empty(shape, x.dtype, x.device());
+  if (y.numel() > 0) launch(table(x).select, slices(operation, x, d, places, y), x.device());
+  return input.ndim() > 0 ? y : reshape(y, {});
+}
+
+void index_copy_into(const char* operation, const Array& x, int64_t dim, const Array& index, const Array& source) {
+  put_slices(operation, table(x).copy, x, dim, index, source);
+}
+
+void index_add_into(const char* operation, const Array& x, int64_t dim, const Array& index, const Array& source) {
+  put_slices(operation, table(x).add, x, dim, index, source);
+}
+
+Array gather(const char* operation, const Array& input, int64_t dim, const Array& index) {
+  const int d = normalize_dim(operation, dim, input.ndim());
+  const Array x = with_dim(input), at = with_dim(index);
+  check_lines(operation, x, d, at);
+  const Array places = checked<Error>(operation, at, 0, x.shape[d], d);
+  const Array y = empty(at.shape, x.dtype, x.device());
+  if (y.numel() > 0) launch(table(x).gather, lines(x, d, places, y), x.device());
+  return index.ndim() > 0 ? y : reshape(y, {});
+}
+
+void scatter_into(const char* operation, const Array& input, int64_t dim, const Array& index, const Array& given,
+                  bool accumulate) {
+  const int d = normalize_dim(operation, dim, input.ndim());
+  const Array x = with_dim(input), at = with_dim(index), source = apart(with_dim(given), input);
+  if (at.numel() == 0) return;
+  check(source.dtype == x.dtype, operation, ": Expected self.dtype to be equal to src.dtype, got ", info(x.dtype).name,
+        " and ", info(source.dtype).name);
+  check_lines(operation, x, d, at);
+  check(source.ndim() == at.ndim(), operation,
+        ": Index tensor must have the same number of dimensions as src tensor, got ", at.shape, " and ", source.shape);
+  for (int i = 0; i < at.ndim(); ++i)
+    check(at.shape[i] <= source.shape[i], operation, ": Expected index ", at.shape, " to be no larger than src ",
+          source.shape, " in dimension ", i);
+  const Array places = checked<Error>(operation, at, 0, x.shape[d], d);
+  const GatherArgs args = lines(x, d, places, view(source, at.shape, source.strides, source.offset));
+  launch(accumulate ? table(x).scatter_add : table(x).scatter, args, x.device());
+  input.touch();
+}
+
+Array nonzero(const Array& input) {
+  const Array x = contiguous(input);
+  const int64_t count = count_nonzero(x, std::nullopt).as<int64_t>()[0];
+  const Array y = empty({count, x.ndim()}, DType::int64, x.device());
+  NonzeroArgs args{x.dtype, x.data(), y.as<int64_t>(), x.ndim(), {}};
+  std::copy(x.shape.begin(), x.shape.end(), args.shape);
+  if (y.numel() > 0) launch(table(x).nonzero, args, x.device());
+  return y;
+}
+
+std::pair<Array, Array> sort(const Array& input, int64_t dim, bool descending) {
+  const int d = normalize_dim("sort", dim, input.ndim());
+  const Array x = with_dim(input);
+  const Array values = empty(x.shape, x.dtype, x.device()), index = empty(x.shape, DType::int64, x.device());
+  const Reduction along("sort", x, Dims{d}, true);
+  SortArgs args{};
+  args.dtype = x.dtype;
+  args.descending = descending;
+  args.x = x.data();
+  args.values = values.data();
+  args.index = index.as<int64_t>();
+  args.count = x.shape[d];
+  args.x_step = x.strides[d];
+  args.y_step = values.strides[d];
+  set_kept(args, kept_loops(x, values, along));
+  if (x.numel() > 0) launch(table(x).sort, args, x.device());
+  if (input.ndim() > 0) return {values, index};
+  return {reshape(values, {}), reshape(index, {})};
+}
+
+Array cat(const std::vector<Array>& arrays, int64_t dim) {
+  check(!arrays.empty(), "cat: expected a non-empty list of tensors");
+  const Array* like = &arrays[0];
+  DType dtype = arrays[0].dtype;
+  for (const Array& x : arrays) {
+    check(x.ndim() > 0, "cat: zero-dimensional tensor cannot be concatenated");
+    dtype = promote(dtype, x.dtype);
+    if (like->shape == Dims{0}) like = &x;  // a 1-d empty array fits everything, as in PyTorch
+  }
+  const int d = normalize_dim("cat", dim, like->ndim());
+  Dims shape = like->shape;
+  shape[d] = 0;
+  for (const Array& x : arrays) {
+    if (x.shape == Dims{0}) continue;
+    Dims beside = x.shape;
+    check(x.ndim() == like->ndim(), "cat: Tensors must have same number of dimensions: got ", like->ndim(), " and ",
+          x.ndim());
+    beside[d] = like->shape[d];
+    check(beside == like->shape, "cat: Sizes of tensors must match except in dimension ", d, ": expected ", like->shape,
+          ", got ", x.shape);
+    shape[d] += x.shape[d];
+  }
+  const Array y = empty(shape, dtype, like->device());
+  int64_t at = 0;
+  for (const Array& x : arrays) {
+    if (x.shape == Dims{0}) continue;
+    copy_into(slice(y, d, at, at + x.shape[d], 1), x);
+    at += x.shape[d];
+  }
+  return y;
+}
+
+}  // namespace nn

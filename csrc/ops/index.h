@@ -1,0 +1,30 @@
+// Elements picked from, and put to, places that an array of integers names. Those that write, do so in place: `x` is
+// the array written to.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "core/array.h"
+
+namespace nn {
+
+// Contiguous int64 places in [0, size): negative ones count from the end. IndexError where one lies outside.
+Array wrap_index(const Array& index, int64_t size, int64_t dim);
+
+// Whole slices along `dim`; index has one dimension or none, and no negative elements.
+Array index_select(const char* operation, const Array& x, int64_t dim, const Array& index);
+void index_copy_into(const char* operation, const Array& x, int64_t dim, const Array& index, const Array& source);
+void index_add_into(const char* operation, const Array& x, int64_t dim, const Array& index, const Array& source);
+
+// y[..., i, ...] = x[..., index[..., i, ...], ...]; index has the number of dimensions of x and nowhere exceeds it but
+// along dim. Scattering is the reverse.
+Array gather(const char* operation, const Array& x, int64_t dim, const Array& index);
+void scatter_into(const char* operation, const Array& x, int64_t dim, const Array& index, const Array& source,
+                  bool accumulate);
+
+Array nonzero(const Array& x);                                               // [count, ndim]
+std::pair<Array, Array> sort(const Array& x, int64_t dim, bool descending);  // (values, places), stable
+Array cat(const std::vector<Array>& arrays, int64_t dim);
+
+}  // namespace nn

@@ -1,0 +1,73 @@
+"""Triangles and diagonals of matrices."""
+
+from __future__ import annotations
+
+from nncore import _core
+from nncore.autograd import record
+from nncore.ops.creation import arange
+from nncore.ops.shape import _diagonal_look, _part_backward_rule, diagonal
+from nncore.tensor import Tensor, tensor_method
+
+
+def _triangle(name: str, input: Tensor, keep) -> Tensor:
+    if input.ndim < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
+    rows, columns = input.shape[-2:]
+    distance = arange(columns, device=input.device) - arange(rows, device=input.device).unsqueeze(1)
+    return input.masked_fill(~keep(distance), 0)
+
+
+@tensor_method
+def tril(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Each matrix up to its `diagonal`-th diagonal, and 0 above.
+
+    >>> nc.tril(nc.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 0],
+            [3, 4]])
+    """
+    return _triangle("tril", input, lambda distance: distance <= diagonal)
+
+
+@tensor_method
+def triu(input: Tensor, diagonal: int = 0) -> Tensor:
+    """Each matrix from its `diagonal`-th diagonal on, and 0 below.
+
+    >>> nc.triu(nc.tensor([[1, 2], [3, 4]]))
+    tensor([[1, 2],
+            [0, 4]])
+    """
+    return _triangle("triu", input, lambda distance: distance >= diagonal)
+
+
+@tensor_method
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The matrix with this diagonal, or the diagonal of this matrix.
+
+    >>> nc.diag(nc.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    if input.ndim == 1:
+        return diag_embed(input, diagonal)
+    if input.ndim != 2:
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    return _diagonal(input, diagonal).clone()
+
+
+_diagonal = diagonal  # the argument of the same name hides the function
+
+
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
+    """Matrices over two new last dimensions, whose diagonals are the last dimension of input.
+
+    >>> nc.diag_embed(nc.tensor([1, 2]), 1).shape
+    nncore.Size([3, 3])
+    """
+    if input.ndim == 0:
+        raise IndexError("diag_embed: expected at least one dimension, got a 0-d tensor")
+    n, last = input.shape[-1] + abs(offset), input.ndim
+    shape = (*input.shape[:-1], n, n)
+    look = (_diagonal_look, (offset, last - 1, last))
+    y = _core.full(shape, 0, input._array.dtype, input._array.device)
+    _core.copy(_diagonal_look(y, *look[1]), input._array)
+    return record("diag_embed", Tensor(y), (input,), _part_backward_rule, look)
