@@ -64,23 +64,59 @@ struct Rows {
   int64_t cols, count, x_row, y_row;
 };
 
+// What the channel tiles of an item share.
 template <class T>
-void channel_rows(const Work<T>& work, const Item& item, const Phase& phase, const Rows<T>& rows) {
-  constexpr int64_t L = Vec<T>::size;
-  const Plan& plan = work.plan;
-  const TileSum sum{work.p.cin, plan.strip.channel, phase.taps, phase.tap};
-  const int64_t panel = item.group * plan.panels + item.block;
-  const int64_t channels = min_of(work.p.cout - item.block * plan.panel, plan.panel), vectors = channels > L ? 2 : 1;
-  const int64_t widest = kPixels / rows.count, tiles = (rows.cols + widest - 1) / widest;
-  alignas(64) T buf[kPixels * 2 * L];
+struct ChannelWork {
+  TileSum sum;
+  const T *w, *bias;
+  int64_t channels, vectors;
+
+  ChannelWork(const Work<T>& work, const Item& item, const Phase& phase)
+      : sum{work.p.cin, work.plan.strip.channel, phase.taps, phase.tap},
+        channels(min_of(work.p.cout - item.block * work.plan.panel, work.plan.panel)),
+        vectors(channels > Vec<T>::size ? 2 : 1) {
+    const int64_t panel = item.group * work.plan.panels + item.block;
+    w = work.w + phase.w + panel * work.p.cin * phase.taps * work.plan.panel;
+    bias = work.bias + panel * work.plan.panel;
+  }
+};
+
+template <class T>
+void channel_row(const Work<T>& work, const Item& item, const Phase& phase, const Rows<T>& row) {
+  const ChannelWork<T> c(work, item, phase);
+  const int64_t tiles = (row.cols + kPixels - 1) / kPixels;
+  alignas(64) T buf[kPixels * kPanel<T>];
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t begin = rows.cols * t / tiles, cols = rows.cols * (t + 1) / tiles - begin;
-    channel_tile_for<T>(vectors, cols, rows.count)(rows.x + begin, rows.x_row, sum,
-                                                   work.w + phase.w + panel * work.p.cin * phase.taps * plan.panel,
-                                                   work.bias + panel * plan.panel, buf);
-    for (int64_t r = 0; r < rows.count; ++r)
-      store_channel_tile(buf + r * cols * vectors * L, vectors, cols, channels, rows.y + r * rows.y_row + begin,
-                         rows.y_plane);
+    const int64_t begin = row.cols * t / tiles, cols = row.cols * (t + 1) / tiles - begin;
+    channel_tile_for<T, false>(c.vectors, cols)(row.x + begin, nullptr, c.sum, c.w, c.bias, buf);
+    store_channel_tile(buf, c.vectors, cols, c.channels, row.y + begin, row.y_plane);
+  }
+}
+
+// All positions of the box in one sequence, cut into tiles wherever it comes; y is that of the box's first image.
+template <class T>
+void scattered_tiles(const Work<T>& work, const Item& item, const T* x, T* y, int64_t y_plane, int64_t y_image) {
+  const ChannelWork<T> c(work, item, work.phases[0]);
+  const Plan& plan = work.plan;
+  const ConvBox& box = item.box;
+  const int64_t cols = box.count[2], rows = box.count[1], plane = box.count[0] * rows * cols;
+  const int64_t total = box.images * plane, tiles = (total + kPixels - 1) / kPixels;
+  const int64_t *from = box.begin, *x_step = plan.strip.position, *size = plan.y_size;
+  alignas(64) T buf[kPixels * kPanel<T>];
+  int64_t x_at[kPixels], y_at[kPixels];
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t begin = total * t / tiles, count = total * (t + 1) / tiles - begin;
+    for (int64_t m = 0; m < count; ++m) {
+      const int64_t n = (begin + m) / plane, at = (begin + m) % plane, row = at / cols, k = at % cols;
+      const int64_t i = row / rows, j = row % rows;
+      x_at[m] = n * plan.strip.image + i * x_step[0] + j * x_step[1] + k;
+      y_at[m] = n * y_image + ((from[0] + i) * size[1] + from[1] + j) * size[2] + k;
+    }
+    channel_tile_for<T, true>(c.vectors, count)(x, x_at, c.sum, c.w, c.bias, buf);
+    for (int64_t m = 0, end = 1; m < count; m = end++) {
+      while (end < count && y_at[end] == y_at[end - 1] + 1) ++end;
+      store_channel_tile(buf + m * c.vectors * Vec<T>::size, c.vectors, end - m, c.channels, y + y_at[m], y_plane);
+    }
   }
 }
 
@@ -108,7 +144,7 @@ void pixel_rows(const Work<T>& work, const Item& item, const Phase& phase, const
 
 template <class T>
 void any_rows(const Work<T>& work, const Item& item, const Phase& phase, const Rows<T>& rows) {
-  work.plan.by_pixel ? pixel_rows(work, item, phase, rows) : channel_rows(work, item, phase, rows);
+  work.plan.by_pixel ? pixel_rows(work, item, phase, rows) : channel_row(work, item, phase, rows);
 }
 
 // The phases of one row of y, through `rows` [channel][phase][most positions].
@@ -167,15 +203,12 @@ void run_item(const Work<T>& work, const Item& item, const T* strip, T* rows) {
   const int64_t y_plane = plan.y_size[0] * plan.y_size[1] * plan.y_size[2];
   // Without a strip, positions count from the start of the input.
   if (!s.copied) strip += from[0] * s.position[0] + from[1] * s.position[1] + from[2];
-  for (int64_t n = 0; n < item.box.images; ++n) {
-    const int64_t channel =
-        ((item.box.image + n) * p.groups + item.group) * p.cout + item.block * plan.block * plan.panel;
-    T* y = static_cast<T*>(p.y) + channel * y_plane;
-    if (plan.one_phase)
-      run_plain(work, item, strip + n * s.image, y, y_plane);
-    else
-      run_phases(work, item, strip + n * s.image, y, y_plane, rows);
-  }
+  const int64_t channel = (item.box.image * p.groups + item.group) * p.cout + item.block * plan.block * plan.panel;
+  const int64_t y_image = p.groups * p.cout * y_plane;
+  T* y = static_cast<T*>(p.y) + channel * y_plane;
+  if (plan.scattered) return scattered_tiles(work, item, strip, y, y_plane, y_image);
+  for (int64_t n = 0; n < item.box.images; ++n, strip += s.image, y += y_image)
+    plan.one_phase ? run_plain(work, item, strip, y, y_plane) : run_phases(work, item, strip, y, y_plane, rows);
 }
 
 // The strip of a box: gathered into `memory`, or the place in the input.

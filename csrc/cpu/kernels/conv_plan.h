@@ -15,7 +15,8 @@ struct Plan {
   int64_t y_size[3];
   int64_t taps;  // of all phases together
   bool by_pixel, one_phase;
-  int64_t tile_rows;      // rows that one tile takes, where there is one phase
+  bool scattered;         // a channel_tile takes positions of several rows
+  int64_t tile_rows;      // rows that one pixel_tile takes, where there is one phase
   int64_t panel, panels;  // output channels per packed panel, panels per group
   int64_t block;          // panels that one item of work covers
   int64_t most[3], most_images;
@@ -77,11 +78,10 @@ void choose_tile(const Correlation& p, Plan& plan) {
 
 // Rows too short to fill a tile share one.
 template <class T>
-void choose_tile_rows(Plan& plan) {
-  const int64_t cols = plan.axis[2].out;
-  plan.tile_rows = 1;
-  if (!plan.by_pixel && cols <= kPixels / 2) plan.tile_rows = 2;
-  if (plan.by_pixel && plan.strip.copied && cols <= Vec<T>::size) plan.tile_rows = pixel_vectors(plan.panel);
+void share_tiles(Plan& plan) {
+  const int64_t cols = plan.axis[2].out, tiles = (cols + kPixels - 1) / kPixels;
+  plan.scattered = !plan.by_pixel && plan.one_phase && plan.most[2] == cols && 5 * cols < 4 * tiles * kPixels;
+  plan.tile_rows = plan.by_pixel && plan.strip.copied && cols <= Vec<T>::size ? pixel_vectors(plan.panel) : 1;
 }
 
 // Elements of the strip of `count` positions.
@@ -142,7 +142,7 @@ Plan make_plan(const Correlation& p, int threads) {
   plan.strip = direct_layout(plan.axis, p.groups * p.cin);
   if (!reads_inside(plan.axis) || plan.strip.channel * static_cast<int64_t>(sizeof(T)) % 1024 == 0)
     plan.strip = strip_layout(plan.axis, plan.most, p.cin, sizeof(T));
-  choose_tile_rows<T>(plan);
+  share_tiles<T>(plan);
   return plan;
 }
 

@@ -37,12 +37,12 @@ struct TileSum {
   const int64_t* tap;
 };
 
-// buf[m][v] = bias + sum of x * w for position m; w is [channels][taps][kPanel]. The positions are MR / kRows
-// neighbours in each of kRows rows, the second of which lies `row` elements from the first.
-template <class T, int MR, int NV, int kRows>
-void channel_tile(const T* x, int64_t row, const TileSum& sum, const T* w, const T* bias, T* buf) {
+// buf[m][v] = bias + sum of x * w for position m; w is [channels][taps][kPanel]. The positions are neighbours, or,
+// where kScattered, lie offset[m] from x: one more load for each, but rows too short to fill a tile can share one.
+template <class T, int MR, int NV, bool kScattered>
+void channel_tile(const T* x, const int64_t* offset, const TileSum& sum, const T* w, const T* bias, T* buf) {
   using V = Vec<T>;
-  constexpr int L = V::size, kCols = MR / kRows;
+  constexpr int L = V::size;
   V acc[MR][NV];
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
@@ -51,13 +51,12 @@ void channel_tile(const T* x, int64_t row, const TileSum& sum, const T* w, const
   for (int64_t c = 0; c < sum.channels; ++c, x += sum.channel)
     for (int64_t t = 0; t < sum.taps; ++t, w += kPanel<T>) {
       const T* px = x + sum.tap[t];
-      const T* second = px + row;
       V b[NV];
 #pragma GCC unroll 2
       for (int v = 0; v < NV; ++v) b[v] = V::load(w + v * L);
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m) {
-        const V a = V(m < kCols ? px[m] : second[m - kCols]);
+        const V a = V(px[kScattered ? offset[m] : m]);
 #pragma GCC unroll 2
         for (int v = 0; v < NV; ++v) acc[m][v] = fma(a, b[v], acc[m][v]);
       }
@@ -164,17 +163,17 @@ void weight_tile(const T* x, const int64_t* offset, const T* gy, const TilePosit
 // ---- tiles by size ----
 
 template <class T>
-using ChannelTile = void (*)(const T*, int64_t, const TileSum&, const T*, const T*, T*);
+using ChannelTile = void (*)(const T*, const int64_t*, const TileSum&, const T*, const T*, T*);
 template <class T>
 using PixelTile = void (*)(const T*, const TileSum&, const T*, const T*, const PixelSpan<T>&);
 template <class T>
 using WeightTile = void (*)(const T*, const int64_t*, const T*, const TilePositions&, T*);
 
 // One entry for each count from 1 to N.
-template <class T, int NV, int kRows, int... I>
-ChannelTile<T> pick_channel_tile(int64_t cols, Indices<I...>) {
-  constexpr ChannelTile<T> tiles[] = {channel_tile<T, (I + 1) * kRows, NV, kRows>...};
-  return tiles[cols - 1];
+template <class T, int NV, bool kScattered, int... I>
+ChannelTile<T> pick_channel_tile(int64_t positions, Indices<I...>) {
+  constexpr ChannelTile<T> tiles[] = {channel_tile<T, I + 1, NV, kScattered>...};
+  return tiles[positions - 1];
 }
 template <class T, int NV, int... I>
 WeightTile<T> pick_weight_tile(int64_t taps, Indices<I...>) {
@@ -187,14 +186,11 @@ PixelTile<T> pick_pixel_tile(int64_t vectors, Indices<I...>) {
   return tiles[vectors - 1];
 }
 
-template <class T, int NV>
-ChannelTile<T> channel_tile_for(int64_t cols, int64_t rows) {
-  if (rows == 2) return pick_channel_tile<T, NV, 2>(cols, CountIndices<kPixels / 2>::type{});
-  return pick_channel_tile<T, NV, 1>(cols, CountIndices<kPixels>::type{});
-}
-template <class T>
-ChannelTile<T> channel_tile_for(int64_t vectors, int64_t cols, int64_t rows) {
-  return vectors == 2 ? channel_tile_for<T, 2>(cols, rows) : channel_tile_for<T, 1>(cols, rows);
+template <class T, bool kScattered>
+ChannelTile<T> channel_tile_for(int64_t vectors, int64_t positions) {
+  using Counts = CountIndices<kPixels>::type;
+  return vectors == 2 ? pick_channel_tile<T, 2, kScattered>(positions, Counts{})
+                      : pick_channel_tile<T, 1, kScattered>(positions, Counts{});
 }
 
 template <class T>
