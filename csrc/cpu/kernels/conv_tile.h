@@ -30,6 +30,9 @@ constexpr int kMaxRows = 6;
 template <class T>
 constexpr int kPanel = 2 * Vec<T>::size;  // output channels in one packed panel
 
+// Steps that packed weights are fetched ahead: a panel is longer than the level-1 cache, and is read front to back.
+constexpr int kAhead = 12;
+
 // What a tile sums over: channels `channel` apart, and the taps of each.
 struct TileSum {
   int64_t channels, channel;
@@ -53,7 +56,10 @@ void channel_tile(const T* x, const int64_t* offset, const TileSum& sum, const T
       const T* px = x + sum.tap[t];
       V b[NV];
 #pragma GCC unroll 2
-      for (int v = 0; v < NV; ++v) b[v] = V::load(w + v * L);
+      for (int v = 0; v < NV; ++v) {
+        b[v] = V::load(w + v * L);
+        __builtin_prefetch(w + kAhead * kPanel<T> + v * L);
+      }
 #pragma GCC unroll 16
       for (int m = 0; m < MR; ++m) {
         const V a = V(px[kScattered ? offset[m] : m]);
