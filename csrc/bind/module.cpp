@@ -34,4 +34,5 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_pool(m);
   nn::bind_softmax_xent(m);
   nn::bind_index(m);
+  nn::bind_random(m);
 }

@@ -13,6 +13,7 @@
 #include "core/kernels/optim.h"
 #include "core/kernels/reduce.h"
 #include "core/kernels/pool.h"
+#include "core/kernels/random.h"
 #include "core/kernels/softmax_xent.h"
 
 namespace nn {
@@ -28,6 +29,7 @@ struct KernelTable {
   const PoolKernels& pool;
   const SoftmaxXentKernels& softmax_xent;
   const IndexKernels& index;
+  const RandomKernels& random;
 };
 
 // The table that serves a device now.

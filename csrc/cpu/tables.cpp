@@ -16,7 +16,8 @@
   X(Scan, scan)                \
   X(Pool, pool)                \
   X(SoftmaxXent, softmax_xent) \
-  X(Index, index)
+  X(Index, index)              \
+  X(Random, random)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 #define NN_ENTRY(Family, family) , family##_kernels
 #define NN_DECLARE_TABLE(isa)                                           \

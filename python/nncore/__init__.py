@@ -56,6 +56,7 @@ from nncore.ops.creation import (
     zeros,
     zeros_like,
 )
+from nncore.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
 from nncore.ops.elementwise import (
     add,
     addcdiv,
@@ -157,6 +158,25 @@ from nncore.ops.pool import (
     max_pool1d,
     max_pool2d,
     max_pool3d,
+)
+from nncore.ops.random import (
+    Generator,
+    bernoulli,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
 )
 from nncore.ops.reduce import (
     all,

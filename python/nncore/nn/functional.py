@@ -23,7 +23,9 @@ from nncore.ops.activation import (
     tanhshrink,
 )
 from nncore.ops.conv import conv1d, conv2d, conv3d
+from nncore.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from nncore.ops.gemm import bilinear, linear
+from nncore.ops.index import embedding, one_hot
 from nncore.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -33,6 +35,7 @@ from nncore.ops.loss import (
     mse_loss,
     smooth_l1_loss,
 )
+from nncore.ops.pad import pad
 from nncore.ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, relu6, softshrink, threshold
 from nncore.ops.pool import (
     adaptive_avg_pool1d,

@@ -11,6 +11,7 @@ from nncore.reference import (  # noqa: F401
     loss,
     optim,
     pool,
+    random,
     reduce,
     softmax_xent,
 )

@@ -1,0 +1,211 @@
+"""Random numbers: the stream itself, the distributions, dropout."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import nncore as nc
+from nncore.ops import dropout as D
+from nncore.reference import random as ref
+
+SEED = 0x0123456789ABCDEF
+COUNTS = [1, 31, 32, 33, 64, 65, 1000, 70_001]
+
+
+@pytest.fixture(params=nc.available_isas(), autouse=True)
+def isa(request):
+    before = nc.current_isa()
+    nc.use_isa(request.param)
+    yield request.param
+    nc.use_isa(before)
+
+
+def generator(calls: int = 0) -> nc.Generator:
+    g = nc.Generator().manual_seed(SEED)
+    for _ in range(calls):
+        nc.rand(1, generator=g)
+    return g
+
+
+def test_known_answers():
+    """The vectors that the authors of Philox publish (Random123, kat_vectors)."""
+    zeros = ref.philox([0], 0, 0)[:, 0]
+    assert [f"{int(w):08x}" for w in zeros] == ["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]
+    ones = ref.philox([2**64 - 1], 2**64 - 1, 2**64 - 1)[:, 0]
+    assert [f"{int(w):08x}" for w in ones] == ["408f276d", "41c83b0e", "a20bc7c6", "6d5451fd"]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_uniform_is_the_reference(count, dtype):
+    got = nc.rand(count, dtype=getattr(nc, dtype), generator=generator(2)).numpy()
+    np.testing.assert_array_equal(got, ref.uniform(count, 2, SEED, np.dtype(dtype).type))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-6), ("float64", 1e-14)])
+def test_normal_is_the_reference(count, dtype, tolerance):
+    got = nc.randn(count, dtype=getattr(nc, dtype), generator=generator(1)).numpy()
+    np.testing.assert_allclose(got, ref.normal(count, 1, SEED, np.dtype(dtype).type), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 10), (-5, 1), (-(2**63), 2**63 - 1), (2**40, 2**40 + 3)])
+def test_integers_are_the_reference(low, high):
+    got = nc.randint(low, high, (1000,), generator=generator()).numpy()
+    np.testing.assert_array_equal(got, ref.integers(1000, 0, SEED, low, high))
+    assert got.min() >= low
+    assert got.max() < high
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.999])
+@pytest.mark.parametrize("count", COUNTS)
+def test_dropout_is_the_reference(p, count):
+    nc.manual_seed(SEED)
+    x = nc.randn(count)
+    y = D.dropout(x, p).numpy()
+    mask = ref.dropout_mask(count, 1, SEED, p)
+    np.testing.assert_array_equal(y, x.numpy() * np.where(mask, np.float32(1 / (1 - p)), np.float32(0)))
+
+
+def test_threads_do_not_matter():
+    before = nc.get_num_threads()
+    try:
+        drawn = []
+        for threads in (1, 2, 3):
+            nc.set_num_threads(threads)
+            nc.manual_seed(3)
+            drawn.append([nc.rand(50_000), nc.randn(50_000), nc.randperm(5000), D.dropout(nc.ones(50_000), 0.3)])
+        for others in drawn[1:]:
+            assert all(nc.equal(a, b) for a, b in zip(drawn[0], others, strict=True))
+    finally:
+        nc.set_num_threads(before)
+
+
+def test_generator_states():
+    g = generator()
+    state = g.get_state()
+    a, b = nc.rand(5, generator=g), nc.rand(5, generator=g)
+    assert not nc.equal(a, b)
+    g.set_state(state)
+    assert nc.equal(nc.rand(5, generator=g), a)
+    for twin in (copy.deepcopy(g), pickle.loads(pickle.dumps(g))):
+        assert nc.equal(nc.rand(5, generator=twin), b)
+    assert g.initial_seed() == SEED
+    assert nc.Generator().manual_seed(-1).initial_seed() == 2**64 - 1
+    assert g.seed() == g.initial_seed()
+    with pytest.raises(RuntimeError, match="at most 64 bits"):
+        g.manual_seed(2**64)
+    nc.manual_seed(1)
+    state = nc.get_rng_state()
+    a = nc.rand(3)
+    nc.set_rng_state(state)
+    assert nc.equal(nc.rand(3), a)
+    assert nc.initial_seed() == 1
+
+
+def test_moments():
+    g = generator()
+    u, z = nc.rand(200_000, generator=g).numpy(), nc.randn(200_000, generator=g).numpy()
+    assert abs(u.mean() - 0.5) < 0.003
+    assert abs(u.var() - 1 / 12) < 0.001
+    assert abs(z.mean()) < 0.01
+    assert abs(z.std() - 1) < 0.01
+    assert abs((z**4).mean() - 3) < 0.1
+    assert abs(np.corrcoef(z[::2], z[1::2])[0, 1]) < 0.01
+    e = nc.empty(200_000).exponential_(2.0, generator=g).numpy()
+    assert abs(e.mean() - 0.5) < 0.01
+    counts = np.bincount(nc.randint(7, (70_000,), generator=g).numpy(), minlength=7)
+    assert np.abs(counts - 10_000).max() < 500
+
+
+def test_in_place():
+    g = generator()
+    x = nc.zeros(3, 4)
+    assert x.t().uniform_(2, 3, generator=g) is not None
+    assert ((x >= 2) & (x < 3)).all()
+    assert x.normal_(5, 0.1, generator=g) is x
+    assert abs(x.mean().item() - 5) < 0.3
+    assert set(x.bernoulli_(0.5, generator=g).numpy().ravel()) <= {0.0, 1.0}
+    assert set(nc.zeros(50, dtype=nc.int32).random_(3, 5, generator=g).tolist()) == {3, 4}
+    assert nc.zeros(50, dtype=nc.uint8).random_(generator=g).numpy().max() > 100
+    version = x._version
+    x.uniform_()
+    assert x._version > version
+    with pytest.raises(RuntimeError, match=r"uniform_ expects to return a \[from, to\) range"):
+        x.uniform_(1, 0)
+    with pytest.raises(NotImplementedError, match="normal_"):
+        nc.zeros(3, dtype=nc.int64).normal_()
+    with pytest.raises(RuntimeError, match="leaf Variable"):
+        nc.zeros(3, requires_grad=True).uniform_()
+
+
+def test_permutations_and_choices():
+    g = generator()
+    assert sorted(nc.randperm(1000, generator=g).tolist()) == list(range(1000))
+    assert nc.randperm(0).shape == (0,)
+    weights = nc.tensor([[0.0, 3.0, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]])
+    for replacement, n in [(True, 20_000), (False, 2)]:
+        drawn = nc.multinomial(weights, n, replacement, generator=g).numpy()
+        assert set(drawn[0]) == {1, 2}
+        assert set(drawn[1]) == {0, 3}
+        if replacement:
+            assert abs((drawn[0] == 1).mean() - 0.75) < 0.02
+    firsts = [nc.multinomial(weights[0], 2, generator=g)[0].item() for _ in range(400)]
+    assert abs(np.mean(np.array(firsts) == 1) - 0.75) < 0.1
+    with pytest.raises(RuntimeError, match="not enough non-zero weights"):
+        nc.multinomial(weights, 3)
+    with pytest.raises(RuntimeError, match="cannot sample"):
+        nc.multinomial(weights, 5)
+    with pytest.raises(RuntimeError, match="`inf`, `nan` or element < 0"):
+        nc.multinomial(nc.tensor([1.0, -1.0]), 1)
+    probabilities = nc.tensor([0.0, 1.0, 0.25]).expand(10_000, 3)
+    assert np.abs(nc.bernoulli(probabilities, generator=g).numpy().mean(0) - [0, 1, 0.25]).max() < 0.02
+
+
+@pytest.mark.parametrize("function", [D.dropout, D.dropout1d, D.dropout2d, D.dropout3d, D.alpha_dropout])
+def test_dropout_edges(function):
+    shape = {"dropout1d": (4, 3, 5), "dropout3d": (2, 3, 4, 5, 6)}.get(function.__name__, (2, 3, 4, 5))
+    x = nc.randn(shape, requires_grad=True)
+    assert function(x, 0.3, training=False) is x
+    assert function(x, 0.0, training=True) is x
+    assert (function(x, 1.0, training=True) == 0).all()
+    for p in (-0.1, 1.1):
+        with pytest.raises(ValueError, match="dropout probability has to be between 0 and 1"):
+            function(x, p, training=True)
+    nc.manual_seed(0)
+    y = function(x, 0.5, training=True)
+    nc.manual_seed(0)
+    z = x.detach().clone()
+    assert function(z, 0.5, training=True, inplace=True) is z
+    assert nc.equal(y.detach(), z)
+    y.sum().backward()
+    if function is not D.alpha_dropout:  # the gradient is the factor of each element
+        np.testing.assert_allclose(x.grad.numpy(), y.detach().numpy() / x.detach().numpy(), rtol=1e-5)
+
+
+def test_whole_channels():
+    kept = D.dropout2d(nc.ones(200, 10, 3, 4), 0.5).numpy()
+    assert set(np.unique(kept)) == {0.0, 2.0}
+    assert (kept == kept[:, :, :1, :1]).all()
+    assert abs(kept.mean() - 1) < 0.1
+    unbatched = D.dropout1d(nc.ones(50, 7), 0.5).numpy()
+    assert (unbatched == unbatched[:, :1]).all()
+
+
+def test_alpha_dropout_keeps_mean_and_variance():
+    y = D.alpha_dropout(nc.randn(100_000), 0.3, training=True).numpy()
+    assert abs(y.mean()) < 0.02
+    assert abs(y.std() - 1) < 0.02
+
+
+def test_dropout_has_second_derivatives():
+    x = nc.randn(10, dtype=nc.float64, requires_grad=True)
+
+    def function(x):
+        nc.manual_seed(5)
+        return D.dropout(x, 0.4) ** 2
+
+    assert nc.testing.gradcheck(function, x)
+    assert nc.testing.gradgradcheck(function, x)
