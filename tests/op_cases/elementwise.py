@@ -5,7 +5,7 @@ import numpy as np
 from nncore.ops import activation, piecewise
 from nncore.reference import elementwise as ref
 
-from op_cases import Case, Draw, Sample, Wrong, layouts
+from op_cases import Case, Draw, Sample, Wrong, layouts, transposed
 
 SHAPES = [(), (1,), (0,), (2, 0, 3), (67,), (2, 3, 4, 5)]
 
@@ -98,6 +98,121 @@ def distinct_pairs(draw: Draw):
     yield Sample((x[:, None], x), label="extremes", smooth=False)
 
 
+def with_kwargs(samples, **kwargs):
+    """The samples with arguments by name."""
+
+    def more(draw: Draw):
+        for s in samples(draw):
+            yield Sample(s.args, {**s.kwargs, **kwargs}, f"{s.label} {kwargs}", s.smooth)
+
+    return more
+
+
+def triples(draw: Draw):
+    """Three operands, the last away from 0, in some layouts, and broadcast in every way."""
+    shapes = [
+        ((3, 5), (3, 5), (3, 5)),
+        ((), (), ()),
+        ((4,), (), ()),
+        ((3, 1), (1, 4), (3, 4)),
+        ((2, 3, 4), (3, 1), (4,)),
+    ]
+    for a, b, c in [*shapes, ((0,), (1,), (0,)), ((67,), (67,), (1,))]:
+        yield Sample((draw.normal(*a), draw.normal(*b), draw.away_from(0.0, *c, margin=0.3)), label=f"{a} {b} {c}")
+    for x in layouts(draw.normal(3, 5)):
+        yield Sample((x, draw.normal(3, 5), draw.away_from(0.0, 3, 5, margin=0.3)))
+
+
+def lerp_samples(draw: Draw):
+    yield from triples(draw)
+    for weight in (0.0, 0.3, 1.0, -2):
+        yield Sample((draw.normal(3, 4), draw.normal(4), weight), label=f"weight {weight}")
+
+
+def where_samples(draw: Draw):
+    """A condition of any layout; x and y broadcast against it, or numbers."""
+    for condition in layouts(draw.booleans(3, 5)):
+        for x in layouts(draw.normal(3, 5)):
+            yield Sample((condition, x, draw.normal(3, 5)))
+    shapes = [((), (), ()), ((4,), (), ()), ((), (4,), ()), ((3, 1), (1, 4), (3, 4)), ((2, 3, 4), (3, 1), (4,))]
+    for c, a, b in [*shapes, ((0,), (1,), (0,)), ((67,), (67,), (1,))]:
+        yield Sample((draw.booleans(*c), draw.normal(*a), draw.normal(*b)), label=f"{c} {a} {b}")
+    yield Sample((draw.booleans(7), draw.normal(7), 2.5), label="tensor and number")
+    yield Sample((draw.booleans(7), -1, draw.normal(7)), label="number and tensor")
+    x = draw.extremes()
+    yield Sample((draw.booleans(x.size), x, x[::-1].copy()), label="extremes", smooth=False)
+
+
+def where_misfits(draw: Draw):
+    yield Wrong((draw.booleans(3), draw.normal(4), 1.0), RuntimeError, r"shapes \[3\] and \[4\] do not broadcast")
+    yield Wrong((draw.normal(3), draw.normal(3), 1.0), RuntimeError, "expected a condition of dtype bool")
+    yield Wrong((True, draw.normal(3), 1.0), TypeError, "expected a tensor as condition")
+
+
+def prelu_samples(draw: Draw):
+    """One weight, and one for each channel, for any number of dimensions."""
+    for shape in [(), (7,), (4, 3), (2, 3, 5), (2, 3, 4, 5), (0, 3)]:
+        yield Sample((draw.away_from(0.0, *shape), draw.normal(1)), label=f"{shape} one weight")
+        if len(shape) > 1:
+            yield Sample((draw.away_from(0.0, *shape), draw.normal(3)), label=f"{shape} channels")
+    for x in layouts(draw.away_from(0.0, 4, 3)):
+        yield Sample((x, draw.normal(3)))
+
+
+def prelu_misfits(draw: Draw):
+    yield Wrong((draw.normal(2, 3), draw.normal(4)), RuntimeError, "one for each channel of the input")
+
+
+def whole_pairs(draw: Draw):
+    """Integers of every width and booleans, in every combination of layouts, and broadcast."""
+    for dtype in ("int32", "int64", "uint8"):
+        low = 0 if dtype == "uint8" else -100
+        for x in layouts(draw.integers(low, 100, 3, 5, dtype=dtype)):
+            yield Sample((x, draw.integers(low, 100, 3, 5, dtype=dtype)))
+        yield Sample((draw.integers(low, 100, 4, 1, dtype=dtype), draw.integers(low, 100, 70, dtype=dtype)))
+        yield Sample((draw.integers(low, 100, 0, dtype=dtype), draw.integers(low, 100, 1, dtype=dtype)))
+    yield Sample((draw.booleans(3, 4), draw.booleans(4)))
+    yield Sample((draw.booleans(), draw.booleans()))
+
+
+def whole(draw: Draw):
+    """The first operands of whole_pairs."""
+    for s in whole_pairs(draw):
+        yield Sample(s.args[:1])
+
+
+def whole_misfits(draw: Draw):
+    yield Wrong((draw.normal(3), draw.normal(3)), RuntimeError, "expected integers or booleans, got float32")
+
+
+def any_number(draw: Draw):
+    """Floating numbers of every kind, integers and booleans."""
+    yield from everywhere()(draw)
+    yield Sample((draw.integers(-5, 5, 3, 4),))
+    yield Sample((draw.booleans(9),))
+
+
+def close_pairs(draw: Draw):
+    """Pairs that differ by less and by more than the tolerance; infinities; NaN, counted equal or not."""
+    x = draw.normal(3, 40)
+    yield Sample((x, x + draw.normal(3, 40, scale=1e-5)))
+    yield Sample((x, x + draw.normal(3, 40, scale=1e-2), 1e-2, 1e-3))
+    extremes = draw.extremes()
+    for equal_nan in (False, True):
+        yield Sample((extremes[:, None], extremes), {"equal_nan": equal_nan}, label="extremes")
+    yield Sample((draw.integers(0, 3, 20), draw.integers(0, 3, 20)), {"atol": 1.0})
+    yield Sample((draw.normal(0), draw.normal(1)), label="empty")
+
+
+def equal_pairs(draw: Draw):
+    x = draw.normal(3, 5)
+    for y in (x.copy(), transposed(x), x + 1, x[:, :4].copy(), x[0].copy(), np.full_like(x, np.nan)):
+        yield Sample((x, y))
+    yield Sample((np.full_like(x, np.nan), np.full_like(x, np.nan)), label="NaN equals nothing")
+    yield Sample((draw.normal(0), draw.normal(0)), label="empty")
+    yield Sample((draw.normal(), draw.normal()), label="numbers")
+
+
 def large(draw: Draw):
     """From the cache to memory."""
     for count in (1 << 12, 1 << 18, 1 << 23):
@@ -109,6 +224,15 @@ def large_pairs(draw: Draw):
     for count in (1 << 12, 1 << 18, 1 << 23):
         yield Sample((draw.normal(count), draw.uniform(count, low=0.5, high=2.0)), label=f"{count}")
     yield Sample((draw.normal(4096, 256), draw.normal(256)), label="4096x256 + 256")
+
+
+def large_triples(draw: Draw):
+    for s in large_pairs(draw):
+        yield Sample((*s.args, s.args[1]), label=s.label)
+
+
+def large_prelu(draw: Draw):
+    yield Sample((draw.normal(32, 64, 56, 56), draw.normal(64)), label="32x64x56x56")
 
 
 def misfits(draw: Draw):
@@ -163,6 +287,8 @@ CASES = [
     unary("cosh", EVERYWHERE),
     unary("erf", EVERYWHERE),
     unary("clamp", with_params(everywhere((-0.5, 0.7)), -0.5, 0.7), benchmark=with_params(large, -0.5, 0.7)),
+    unary("clamp_min", with_params(everywhere(0.2), 0.2), benchmark=with_params(large, 0.2)),
+    unary("clamp_max", with_params(everywhere(0.2), 0.2), benchmark=with_params(large, 0.2)),
     activate("relu", everywhere(0.0)),
     activate("sigmoid", EVERYWHERE),
     activate("tanh", EVERYWHERE),
@@ -170,7 +296,7 @@ CASES = [
     activate("elu", chain(everywhere(0.0), with_params(everywhere(0.0), 0.7))),
     activate("celu", chain(everywhere(0.0), with_params(everywhere(0.0), 1.3))),
     activate("selu", everywhere(0.0)),
-    activate("gelu", EVERYWHERE),
+    activate("gelu", chain(EVERYWHERE, with_kwargs(EVERYWHERE, approximate="tanh"))),
     activate("silu", EVERYWHERE),
     activate("mish", EVERYWHERE),
     activate("softplus", chain(EVERYWHERE, with_params(everywhere(2.5, scale=3.0), 2.0, 5.0))),
@@ -189,8 +315,9 @@ CASES = [
         piecewise,
         benchmark=with_params(large, 0.1, 20.0),
     ),
-    binary("add", pairs()),
-    binary("sub", pairs()),
+    Case("prelu", nc.prelu, ref.prelu, prelu_samples, prelu_misfits, benchmark=large_prelu),
+    binary("add", chain(pairs(), with_kwargs(pairs(), alpha=-0.5))),
+    binary("sub", chain(pairs(), with_kwargs(pairs(), alpha=2))),
     binary("mul", pairs()),
     binary("div", pairs()),
     binary("pow", pairs(-2, 2, positive=True)),
@@ -202,4 +329,26 @@ CASES = [
     binary("floor_divide", pairs(0.7, 0.8), derivatives=0),
     *[binary(name, distinct_pairs, derivatives=0) for name in ("eq", "ne", "lt", "le", "gt", "ge")],
     *[binary(name, distinct_pairs, derivatives=0) for name in ("logical_and", "logical_or", "logical_xor")],
+    *[
+        Case(name, getattr(nc, name), getattr(ref, name), whole_pairs, whole_misfits, derivatives=0)
+        for name in ("bitwise_and", "bitwise_or", "bitwise_xor")
+    ],
+    Case("bitwise_not", nc.bitwise_not, ref.bitwise_not, whole, derivatives=0),
+    *[unary(name, any_number, derivatives=0) for name in ("logical_not", "isnan", "isinf", "isfinite")],
+    Case("isclose", nc.isclose, ref.isclose, close_pairs, derivatives=0),
+    Case("allclose", nc.allclose, ref.allclose, close_pairs, derivatives=0),
+    Case("equal", nc.equal, ref.equal, equal_pairs, derivatives=0),
+    Case("where", nc.where, ref.where, where_samples, where_misfits),
+    Case("lerp", nc.lerp, ref.lerp, lerp_samples, tolerance=COMPOSED, benchmark=large_triples),
+    *[
+        Case(
+            name,
+            getattr(nc, name),
+            getattr(ref, name),
+            chain(triples, with_kwargs(triples, value=0.5)),
+            tolerance=COMPOSED,
+            benchmark=large_triples,
+        )
+        for name in ("addcmul", "addcdiv")
+    ],
 ]

@@ -59,7 +59,7 @@ def derivatives(library, function, args, kwargs, weights, second: bool) -> list:
     outputs = function(*args, **kwargs)
     outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
     values = results(outputs)
-    floating = [y for y in outputs if y.is_floating_point() and y.requires_grad]
+    floating = [y for y in outputs if not isinstance(y, bool) and y.is_floating_point() and y.requires_grad]
     if not inputs or not floating:
         return values
     to_library = to_tensors if library is nc else to_torch

@@ -13,7 +13,8 @@ from nncore.autograd import record
 from nncore.ops.apply import in_place, native
 from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
-from nncore.ops.pointwise import clamp, exp
+from nncore.ops.pointwise import clamp
+from nncore.ops.transcendental import exp
 from nncore.tensor import Tensor, tensor_method
 
 

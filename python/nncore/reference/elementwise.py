@@ -12,6 +12,9 @@ maximum, minimum, atan2, fmod = np.maximum, np.minimum, np.arctan2, np.fmod
 remainder, floor_divide = np.remainder, np.floor_divide
 eq, ne, lt, le, gt, ge = np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal
 logical_and, logical_or, logical_xor = np.logical_and, np.logical_or, np.logical_xor
+logical_not, isnan, isinf, isfinite = np.logical_not, np.isnan, np.isinf, np.isfinite
+bitwise_and, bitwise_or, bitwise_xor, bitwise_not = np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert
+isclose, allclose, equal = np.isclose, np.allclose, np.array_equal
 where = np.where
 
 
@@ -56,6 +59,26 @@ def clamp(x, min=-np.inf, max=np.inf):
     return np.where(x > max, max, np.where(x < min, min, x)).astype(x.dtype)
 
 
+def clamp_min(x, min):
+    return clamp(x, min=min)
+
+
+def clamp_max(x, max):
+    return clamp(x, max=max)
+
+
+def lerp(x, end, weight):
+    return x + weight * (end - x)
+
+
+def addcmul(x, y, z, value=1):
+    return x + value * y * z
+
+
+def addcdiv(x, y, z, value=1):
+    return x + value * y / z
+
+
 def relu(x):
     return np.maximum(x, 0)
 
@@ -90,14 +113,11 @@ def selu(x):
     return scale * np.where(x > 0, x, alpha * np.expm1(x))
 
 
-def gelu(x):
+def gelu(x, approximate="none"):
     """x Phi(x); Phi by way of erfc, which keeps the left tail."""
+    if approximate == "tanh":
+        return x / 2 * (1 + np.tanh(x.dtype.type(math.sqrt(2 / math.pi)) * (x + x.dtype.type(0.044715) * x * x * x)))
     return np.vectorize(lambda v: v * 0.5 * math.erfc(-v / math.sqrt(2)), otypes=[x.dtype])(x)
-
-
-def gelu_tanh(x):
-    u = math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
-    return (0.5 * x * (1 + np.tanh(u))).astype(x.dtype)
 
 
 def silu(x):
@@ -155,5 +175,5 @@ def threshold(x, threshold, value):
 
 
 def prelu(x, weight):
-    w = weight if weight.size == 1 else weight.reshape(1, -1, *[1] * (x.ndim - 2))
+    w = weight.reshape([1] * x.ndim) if weight.size == 1 else weight.reshape(1, -1, *[1] * (x.ndim - 2))
     return np.where(x > 0, x, w * x)
