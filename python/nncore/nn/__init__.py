@@ -1,6 +1,6 @@
 """Layers, losses and containers, under the names of torch.nn."""
 
-from nncore.nn import functional, init
+from nncore.nn import functional, init, utils
 from nncore.nn.activation import (
     CELU,
     ELU,
@@ -135,4 +135,5 @@ __all__ = [
     "Unflatten",
     "functional",
     "init",
+    "utils",
 ]

@@ -121,8 +121,14 @@ class Module(HookMixin, StateDictMixin):
     # Attributes
 
     def __getattr__(self, name):
-        for table in ("_parameters", "_buffers", "_modules"):
-            members = self.__dict__.get(table)
+        # Reached only for what is no ordinary attribute. Parameters first: layers ask for them on every call.
+        own = self.__dict__
+        try:
+            return own["_parameters"][name]
+        except KeyError:
+            pass
+        for table in ("_buffers", "_modules"):
+            members = own.get(table)
             if members is not None and name in members:
                 return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
