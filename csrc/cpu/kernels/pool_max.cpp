@@ -29,21 +29,17 @@ struct MaxRow {
 };
 
 template <class T>
-NN_FN bool wins(T x, T best) {
-  return x > best || x != x;
-}
-
-template <class T>
 void max_one(const MaxRow<T>& row, int64_t o) {
   const Window w = row.w[o];
   T best = static_cast<T>(-__builtin_inf());
   int64_t at = (row.d.begin * row.g.in[1] + row.h.begin) * row.g.in[2] + w.begin;
   row.each_input_row([&](int64_t begin) {
-    for (int64_t k = w.begin; k < w.end; k += row.g.dilation[2])
-      if (wins(row.x[begin + k], best)) {
-        best = row.x[begin + k];
-        at = begin + k;
-      }
+    for (int64_t k = w.begin; k < w.end; k += row.g.dilation[2]) {
+      const T v = row.x[begin + k];
+      const bool wins = (v > best) | (v != v);  // no branch: nothing can predict it
+      best = wins ? v : best;
+      at = wins ? begin + k : at;
+    }
   });
   row.y[o] = best;
   if (row.index) row.index[o] = static_cast<int32_t>(at);

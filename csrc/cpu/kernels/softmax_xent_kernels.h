@@ -41,6 +41,16 @@ NN_FN Vec<T> load_or_lowest(const T* p, int n) {
   return Vec<T>::load(p, n) + zero_or_lowest<T>.first(n);
 }
 
+// e^v for v up to about 0, and 0 where that is subnormal: processors take a hundred cycles for each register with such
+// a result, and the -inf of masked scores would make them everywhere. NaN stays.
+template <class T>
+NN_FN Vec<T> exp_below(Vec<T> v) {
+  const Mask<T> low = v < Vec<T>(pick<T>(-87.33f, -708.39));
+  Vec<T> n;
+  const Vec<T> p = expm1_reduced(select(low, Vec<T>(T(0)), v), n);
+  return select(low, Vec<T>(T(0)), (Vec<T>(T(1)) + p) * pow2(n));
+}
+
 // The larger one, m where x is NaN: a NaN comes back through the sum of exponentials.
 template <class T>
 NN_FN Vec<T> larger(Vec<T> x, Vec<T> m) {

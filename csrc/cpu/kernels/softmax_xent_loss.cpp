@@ -120,7 +120,7 @@ NN_FN T row_sum(const Loss<T>& l, const T* x, T m, T& smoothed) {
   for (int64_t c = 0; c < C; c += V) {
     const int n = static_cast<int>(C - c < V ? C - c : V);
     const Vec<T> v = (n == V ? Vec<T>::load(x + c) : load_or_lowest(x + c, n)) - Vec<T>(m);
-    s = s + exp(v);
+    s = s + exp_below(v);
     if (l.a.smoothing > 0) {
       const Vec<T> in_row = n == V ? v : Vec<T>::load(x + c, n) - Vec<T>(m);
       q = q + in_row * (l.weight ? Vec<T>::load(l.weight + c, n) : one_or_zero<T>.first(n));
@@ -153,7 +153,7 @@ void cross_entropy_strip(const Loss<T>& l, int64_t image, int64_t j, int64_t n, 
   for (int64_t c = 0; c < C; ++c) {
     Strip<T> v = Strip<T>::load(strip + c * W, W);
     v.each([&](Vec<T> u, int k) NN_LAMBDA { return u - m.v[k]; });
-    s.each([&](Vec<T> u, int k) NN_LAMBDA { return u + exp(v.v[k]); });
+    s.each([&](Vec<T> u, int k) NN_LAMBDA { return u + exp_below(v.v[k]); });
     if (l.a.smoothing > 0) {
       const Vec<T> w = l.weight ? l.weight[c] : T(1);
       q.each([&](Vec<T> u, int k) NN_LAMBDA { return fma(w, v.v[k], u); });
@@ -206,7 +206,7 @@ void cross_entropy_backward_row(const Loss<T>& l, int64_t row) {
   for (int64_t c = 0; c < C; c += V) {
     const int n = static_cast<int>(C - c < V ? C - c : V);
     const Vec<T> v = n == V ? Vec<T>::load(x + c) : Vec<T>::load(x + c, n);
-    Vec<T> y = scale * exp((v - m) - log_sum);
+    Vec<T> y = scale * exp_below((v - m) - log_sum);
     if (smooth) y = y - (l.weight ? spread * Vec<T>::load(l.weight + c, n) : spread);
     n == V ? y.store(gx + c) : y.store(gx + c, n);
   }
@@ -231,7 +231,8 @@ void cross_entropy_backward_strip(const Loss<T>& l, int64_t image, int64_t j, in
     const int64_t at = (image * C + c) * inner + j;
     const Vec<T> w = l.a.smoothing > 0 ? l.weight ? l.weight[c] : T(1) : T(0);
     Strip<T> y = Strip<T>::load(l.x + at, n);
-    y.each([&](Vec<T> v, int k) NN_LAMBDA { return exp((v - m.v[k]) - log_sum.v[k]) * factor.v[k] - w * share.v[k]; });
+    y.each([&](Vec<T> v, int k)
+               NN_LAMBDA { return exp_below((v - m.v[k]) - log_sum.v[k]) * factor.v[k] - w * share.v[k]; });
     y.store(l.gx + at, n);
   }
   for (int64_t i = 0; i < n; ++i) {

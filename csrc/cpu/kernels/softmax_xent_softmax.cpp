@@ -22,7 +22,7 @@ void softmax_row(const T* x, T* y, int64_t n) {
   const Vec<T> m = row_max(x, n);
   Vec<T> s = T(0);
   map_row(x, y, n, [&](Vec<T> v) NN_LAMBDA {
-    const Vec<T> e = exp(v - m);
+    const Vec<T> e = exp_below(v - m);
     s = s + e;
     return e;
   });
@@ -36,8 +36,8 @@ void log_softmax_row(const T* x, T* y, int64_t n) {
   const Vec<T> m = row_max(x, n);
   Vec<T> s = T(0);
   int64_t i = 0;
-  for (; i + V <= n; i += V) s = s + exp(Vec<T>::load(x + i) - m);
-  if (i < n) s = s + exp(load_or_lowest(x + i, static_cast<int>(n - i)) - m);
+  for (; i + V <= n; i += V) s = s + exp_below(Vec<T>::load(x + i) - m);
+  if (i < n) s = s + exp_below(load_or_lowest(x + i, static_cast<int>(n - i)) - m);
   const Vec<T> log_sum = log(sum(s));
   map_row(x, y, n, [&](Vec<T> v) NN_LAMBDA { return (v - m) - log_sum; });
 }
@@ -51,7 +51,7 @@ void softmax_strip(const T* x, T* y, int64_t rows, int64_t inner, int64_t n, boo
     Strip<T> e = Strip<T>::load(strip + c * W, W);
     e.each([&](Vec<T> v, int k) NN_LAMBDA { return v - m.v[k]; });
     if (logarithm) e.store(strip + c * W, W);
-    e.each([&](Vec<T> v, int) NN_LAMBDA { return exp(v); });
+    e.each([&](Vec<T> v, int) NN_LAMBDA { return exp_below(v); });
     if (!logarithm) e.store(strip + c * W, W);
     s.each([&](Vec<T> v, int k) NN_LAMBDA { return v + e.v[k]; });
   }
@@ -109,7 +109,8 @@ void softmax_backward_row(const T* y, const T* gy, T* gx, int64_t n, bool logari
     s[0] = term(Vec<T>::load(y + i, count), Vec<T>::load(gy + i, count), s[0]);
   }
   const Vec<T> total = sum(s[0] + s[1]);
-  const auto result = [&](Vec<T> a, Vec<T> g) NN_LAMBDA { return logarithm ? g - exp(a) * total : a * (g - total); };
+  const auto result = [&](Vec<T> a, Vec<T> g)
+                          NN_LAMBDA { return logarithm ? g - exp_below(a) * total : a * (g - total); };
   for (i = 0; i + V <= n; i += V) result(Vec<T>::load(y + i), Vec<T>::load(gy + i)).store(gx + i);
   const int rest = static_cast<int>(n - i);
   if (rest > 0) result(Vec<T>::load(y + i, rest), Vec<T>::load(gy + i, rest)).store(gx + i, rest);
@@ -125,7 +126,8 @@ void softmax_backward_strip(const T* y, const T* gy, T* gx, int64_t rows, int64_
   for (int64_t c = 0; c < rows; ++c) {
     const Strip<T> a = Strip<T>::load(y + c * inner, n);
     Strip<T> g = Strip<T>::load(gy + c * inner, n);
-    g.each([&](Vec<T> v, int k) NN_LAMBDA { return logarithm ? v - exp(a.v[k]) * s.v[k] : a.v[k] * (v - s.v[k]); });
+    g.each([&](Vec<T> v, int k)
+               NN_LAMBDA { return logarithm ? v - exp_below(a.v[k]) * s.v[k] : a.v[k] * (v - s.v[k]); });
     g.store(gx + c * inner, n);
   }
 }
