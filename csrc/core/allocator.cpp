@@ -148,4 +148,6 @@ Allocator& allocator(Device device) {
 Scratch::Scratch(size_t bytes) : data(the_cpu_allocator().allocate(bytes)), bytes_(bytes) {}
 Scratch::~Scratch() { the_cpu_allocator().release(data, bytes_); }
 
+void throw_scratch_exhausted() { fail("out of memory: a kernel found no working memory for its threads"); }
+
 }  // namespace nn

@@ -5,11 +5,13 @@
 #include <omp.h>
 
 #include "core/kernels/kernel.h"
+#include "core/scratch.h"
 
 namespace nn::NN_ISA {
 
 // Calls body(begin, end) on consecutive parts that cover [0, count), in parallel. Each thread gets at least `grain`
-// items, so count <= grain stays on the calling thread. The body must not throw.
+// items, so count <= grain stays on the calling thread. All that a body may throw is that its scratch memory ran out;
+// an exception must not leave the parallel region, so it is thrown anew after it.
 template <class Body>
 static inline void parallel_for(const LaunchContext& ctx, int64_t count, int64_t grain, const Body& body) {
   if (count <= 0) return;
@@ -19,12 +21,19 @@ static inline void parallel_for(const LaunchContext& ctx, int64_t count, int64_t
     body(int64_t{0}, count);
     return;
   }
+  bool failed = false;
 #pragma omp parallel num_threads(threads)
   {
     const int64_t t = omp_get_thread_num(), n = omp_get_num_threads();
     const int64_t begin = count * t / n, end = count * (t + 1) / n;
-    if (begin < end) body(begin, end);
+    try {
+      if (begin < end) body(begin, end);
+    } catch (...) {
+#pragma omp atomic write
+      failed = true;
+    }
   }
+  if (failed) throw_scratch_exhausted();
 }
 
 }  // namespace nn::NN_ISA

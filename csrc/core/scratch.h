@@ -19,4 +19,7 @@ class Scratch {
   const size_t bytes_;
 };
 
+// Throws the error of a kernel whose threads found no memory to work with.
+[[noreturn]] void throw_scratch_exhausted();
+
 }  // namespace nn
