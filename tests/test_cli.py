@@ -15,8 +15,6 @@ from nncore.cli import main
 from nncore.data import DataLoader, datasets
 from nncore.data.idx import write_idx
 
-pytestmark = pytest.mark.skipif(not hasattr(nc, "randint"), reason="this build has no random numbers")
-
 for module in ("matplotlib", "safetensors", "tqdm"):
     pytest.importorskip(module)
 

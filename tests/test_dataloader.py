@@ -27,8 +27,6 @@ from nncore.data import (
     random_split,
 )
 
-pytestmark = pytest.mark.skipif(not hasattr(nc, "randint"), reason="this build has no random numbers")
-
 Pair = namedtuple("Pair", "x y")
 
 

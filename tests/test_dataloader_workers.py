@@ -20,10 +20,7 @@ METHODS = [method for method in ("fork", "spawn") if method in multiprocessing.g
 METHOD = METHODS[0]  # the quicker one, where the start method is not what is tested
 
 # CPython warns of a fork in a process with threads; the loader's workers are made for it (see nncore.data.workers).
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
-    pytest.mark.skipif(not hasattr(nc, "randint"), reason="this build has no random numbers"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 def seeded(seed):

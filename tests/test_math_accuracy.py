@@ -6,9 +6,10 @@ long double, where that is wider. The bounds are those stated in csrc/math/funct
 
 import math
 
-import nncore as nc
 import numpy as np
 import pytest
+
+import nncore as nc
 
 
 def _sigmoid(x):

@@ -6,8 +6,6 @@ import pytest
 import nncore as nc
 from nncore import models
 
-pytestmark = pytest.mark.skipif(not hasattr(nc, "randint"), reason="this build has no random numbers")
-
 
 @pytest.mark.parametrize(
     ("make", "shape", "parameters"),

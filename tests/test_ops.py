@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import zlib
 
-import nncore as nc
 import numpy as np
 import pytest
+
+import nncore as nc
 from nncore.testing import gradcheck, gradgradcheck
 from op_cases import Case, Draw, all_cases
 
 CASES = all_cases()
+pytestmark = [  # what operations are right to warn of, as PyTorch does, on samples that are made for it
+    pytest.mark.filterwarnings("ignore:Using a target size"),
+    pytest.mark.filterwarnings("ignore:reduction. 'mean' divides"),
+    pytest.mark.filterwarnings("ignore:from_numpy. the array is not writable"),
+]
 by_name = pytest.mark.parametrize("case", CASES, ids=str)
 
 

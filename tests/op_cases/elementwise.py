@@ -1,10 +1,10 @@
 """Cases of the elementwise operations."""
 
-import nncore as nc
 import numpy as np
+
+import nncore as nc
 from nncore.ops import activation, piecewise
 from nncore.reference import elementwise as ref
-
 from op_cases import Case, Draw, Sample, Wrong, layouts, transposed
 
 SHAPES = [(), (1,), (0,), (2, 0, 3), (67,), (2, 3, 4, 5)]

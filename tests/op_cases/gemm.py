@@ -1,10 +1,10 @@
 """Cases of the matrix products."""
 
-import nncore as nc
 import numpy as np
+
+import nncore as nc
 from nncore import reference as ref
 from nncore.ops import gemm
-
 from op_cases import Case, Draw, Sample, Wrong, layouts
 
 

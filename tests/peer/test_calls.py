@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+import nncore as nc
 from op_cases import Draw
 from peer.test_functions import SEED, _dense, differentiable, to_torch
 from test_ops import results, to_tensors
-
-import nncore as nc
 
 LINES = [
     line

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import os
 
-import nncore as nc
 import numpy as np
 import pytest
 import torch
+
+import nncore as nc
 from op_cases import Case, Draw, all_cases
 from test_ops import results, to_tensors
 
