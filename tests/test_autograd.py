@@ -331,6 +331,19 @@ def test_hooks_leave_no_cycle(no_collector):
     assert live() == base
 
 
+def test_in_place_and_views_leave_no_cycle(no_collector):
+    x = nc.ones(10, 100, requires_grad=True)
+    base = live()
+    y = x * 2
+    part = y[2:4]
+    part.mul_(3)
+    y.add_(1)
+    y.sum().backward()
+    del y, part
+    x.grad = None
+    assert live() == base
+
+
 def test_backward_frees_what_was_saved_on_the_way(no_collector):
     """The pass gives back the memory of each node as it goes, not at its end."""
     x = nc.ones(1 << 16, requires_grad=True)

@@ -51,6 +51,10 @@ def test_omp_num_threads():
     assert threads_in_fresh_process(OMP_NUM_THREADS="64") <= len(os.sched_getaffinity(0))
 
 
+def test_threads_bound_to_places_are_not_counted_as_one_processor():
+    assert threads_in_fresh_process(OMP_PROC_BIND="true") == threads_in_fresh_process()
+
+
 UNLIMITED = 2**31 - 1
 
 

@@ -3,6 +3,7 @@
 #include "core/allocator.h"
 #include "core/launch.h"
 #include "core/threads.h"
+#include "ops/probe.h"
 
 namespace nn {
 
@@ -33,6 +34,8 @@ void bind_runtime(py::module_& m) {
     result["system_allocations"] = stats.system_allocations;
     return result;
   });
+  m.def("measure_fma_peak", &measure_fma_peak, py::arg("dtype"), py::arg("device"), Nogil(),
+        "Floating operations per second of independent multiply-adds.");
   m.def("set_profiling", &set_profiling, py::arg("on"));
   m.def("take_profile", [] {
     py::list rows;

@@ -11,9 +11,10 @@
 #include "core/kernels/gemm.h"
 #include "core/kernels/index.h"
 #include "core/kernels/optim.h"
-#include "core/kernels/reduce.h"
 #include "core/kernels/pool.h"
+#include "core/kernels/probe.h"
 #include "core/kernels/random.h"
+#include "core/kernels/reduce.h"
 #include "core/kernels/softmax_xent.h"
 
 namespace nn {
@@ -30,6 +31,7 @@ struct KernelTable {
   const SoftmaxXentKernels& softmax_xent;
   const IndexKernels& index;
   const RandomKernels& random;
+  const ProbeKernels& probe;
 };
 
 // The table that serves a device now.

@@ -2,7 +2,6 @@
 
 #include <omp.h>
 #include <pthread.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,14 +17,9 @@ namespace {
 
 constexpr int kUnlimited = std::numeric_limits<int>::max();
 
-int affinity_limit() {
-#ifdef __linux__
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return kUnlimited;
-}
+// The processors that the process may run on. Not sched_getaffinity: with OMP_PROC_BIND the runtime has bound this
+// thread to a single one by now, and remembers what was allowed before.
+int affinity_limit() { return std::max(1, omp_get_num_procs()); }
 
 int whole_cpus(double quota, double period) {
   if (quota <= 0 || period <= 0) return kUnlimited;

@@ -17,7 +17,8 @@
   X(Pool, pool)                \
   X(SoftmaxXent, softmax_xent) \
   X(Index, index)              \
-  X(Random, random)
+  X(Random, random)            \
+  X(Probe, probe)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 #define NN_ENTRY(Family, family) , family##_kernels
 #define NN_DECLARE_TABLE(isa)                                           \

@@ -1,0 +1,63 @@
+"""Optimizer steps over the parameters of a small and of a large network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import nncore as nc
+from bench.bench import Bench
+
+# Name, options, and how many times one step reads or writes an array as large as the parameters.
+OPTIMIZERS = [
+    ("SGD", {"lr": 0.01}, 3),
+    ("SGD", {"lr": 0.01, "momentum": 0.9}, 5),
+    ("Adagrad", {}, 5),
+    ("RMSprop", {}, 5),
+    ("Adam", {}, 7),
+    ("AdamW", {}, 7),
+    ("Adam", {"amsgrad": True}, 9),
+]
+FUSED = ("SGD", "Adagrad", "Adam", "AdamW")  # those that PyTorch can also run as one kernel, if asked to
+
+LENET = [(6, 1, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 256), (120,), (84, 120), (84,), (10, 84), (10,)]
+RESNET18 = [
+    (64, 3, 7, 7),
+    *[(64, 64, 3, 3)] * 4,
+    *[(128, 64, 3, 3), (128, 128, 3, 3), (128, 128, 3, 3), (128, 128, 3, 3)],
+    *[(256, 128, 3, 3), (256, 256, 3, 3), (256, 256, 3, 3), (256, 256, 3, 3)],
+    *[(512, 256, 3, 3), (512, 512, 3, 3), (512, 512, 3, 3), (512, 512, 3, 3)],
+    *[(64,), (64,)] * 5,
+    *[(128,), (128,)] * 5,
+    *[(256,), (256,)] * 5,
+    *[(512,), (512,)] * 5,
+    (1000, 512),
+    (1000,),
+]
+
+
+def stepper(library, tensor, name: str, shapes: list, options: dict):
+    """The step of an optimizer whose parameters have gradients."""
+    random = np.random.default_rng(0)
+    parameters = []
+    for shape in shapes:
+        p = tensor(random.standard_normal(shape, dtype=np.float32)).requires_grad_()
+        p.grad = tensor(0.01 * random.standard_normal(shape, dtype=np.float32))
+        parameters.append(p)
+    return getattr(library.optim, name)(parameters, **options).step
+
+
+def benches(torch) -> Iterator[Bench]:
+    """Every optimizer; where PyTorch has a fused step, against that as well."""
+    for network, shapes in (("LeNet", LENET), ("ResNet-18", RESNET18)):
+        size = 4.0 * sum(int(np.prod(s)) for s in shapes)
+        for name, options, passes in OPTIMIZERS:
+            words = ", ".join(k for k in options if k != "lr")
+            for fused in (False, True) if torch and name in FUSED else (False,):
+                label = f"{network} {name}" + (f" {words}" if words else "") + (", PyTorch fused" if fused else "")
+                run = {"nncore": stepper(nc, nc.from_numpy, name, shapes, options)}
+                if torch:
+                    more = {"fused": True} if fused else {}
+                    run["torch"] = stepper(torch, torch.from_numpy, name, shapes, {**options, **more})
+                yield Bench("optim", label, run, bytes=passes * size)
