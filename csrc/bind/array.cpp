@@ -28,15 +28,16 @@ void bind_device(py::module_& m) {
       .def(py::init(&parse_device), py::arg("type"))
       .def(py::init([](const Device& d) { return d; }), py::arg("device"))
       .def_property_readonly("type", [](Device d) { return d.type == DeviceType::cpu ? "cpu" : "cuda"; })
-      .def_property_readonly("index",
-                             [](Device d) { return d.type == DeviceType::cpu ? py::object(py::none()) : py::int_(d.index); })
+      .def_property_readonly(
+          "index", [](Device d) { return d.type == DeviceType::cpu ? py::object(py::none()) : py::int_(d.index); })
       .def("__str__", [](Device d) { return to_string(d); })
       .def("__repr__",
            [](Device d) {
              if (d.type == DeviceType::cpu) return std::string("device(type='cpu')");
              return text("device(type='cuda', index=", d.index, ")");
            })
-      .def("__eq__", [](Device a, Device b) { return a == b; }, py::is_operator())
+      .def(
+          "__eq__", [](Device a, Device b) { return a == b; }, py::is_operator())
       .def("__hash__", [](Device d) { return static_cast<int>(d.type) * 1000 + d.index; });
   py::implicitly_convertible<py::str, Device>();
 }
@@ -63,7 +64,8 @@ void bind_array(py::module_& m) {
       .def_property_readonly(
           "sole_owner", [](const Array& x) { return x.storage.use_count() == 1; },
           "Whether no other array looks at the memory.")
-      .def("shares_memory", [](const Array& x, const Array& y) { return x.storage == y.storage; }, py::arg("other"))
+      .def(
+          "shares_memory", [](const Array& x, const Array& y) { return x.storage == y.storage; }, py::arg("other"))
       .def("item", &item, "The only element, as a Python number.");
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"), py::arg("device"), Nogil());
   m.def("full", &full, py::arg("shape"), py::arg("value"), py::arg("dtype"), py::arg("device"), Nogil());

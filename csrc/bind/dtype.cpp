@@ -28,8 +28,9 @@ void bind_dtype(py::module_& m) {
     dtype.attr(info(value).name) = object;
     m.attr(info(value).name) = object;
   }
-  m.def("promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"), py::arg("type2"),
-        "The dtype in which two arrays meet.");
+  m.def(
+      "promote_types", [](DType a, DType b) { return promote(a, b); }, py::arg("type1"), py::arg("type2"),
+      "The dtype in which two arrays meet.");
 }
 
 }  // namespace nn

@@ -1,6 +1,7 @@
 // One Python function for each operation of the lists: name(input, *params, out), name_backward(gy, saved, *params).
-#include "bind/bind.h"
 #include "core/kernels/elementwise.h"
+
+#include "bind/bind.h"
 #include "ops/op_info.h"
 
 namespace nn {

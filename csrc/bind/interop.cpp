@@ -69,10 +69,10 @@ py::buffer_info to_buffer(Array& x) {
 dlpack::DLDataType to_dlpack(DType dtype) {
   const auto bits = static_cast<uint8_t>(itemsize(dtype) * 8);
   const int category = info(dtype).category;
-  const uint8_t code = category == 2              ? dlpack::kFloat
-                       : category == 0            ? dlpack::kBool
-                       : dtype == DType::uint8    ? dlpack::kUInt
-                                                  : dlpack::kInt;
+  const uint8_t code = category == 2           ? dlpack::kFloat
+                       : category == 0         ? dlpack::kBool
+                       : dtype == DType::uint8 ? dlpack::kUInt
+                                               : dlpack::kInt;
   return {code, bits, 1};
 }
 
@@ -102,8 +102,8 @@ py::capsule export_dlpack(const Array& x, const char* name) {
     exported->strides[i] = x.strides[i];
   }
   Managed& managed = exported->managed;
-  managed.dl_tensor = {x.data(), {dlpack::kCPU, 0}, x.ndim(),         to_dlpack(x.dtype),
-                       exported->shape,             exported->strides, 0};
+  managed.dl_tensor = {x.data(),        {dlpack::kCPU, 0}, x.ndim(), to_dlpack(x.dtype),
+                       exported->shape, exported->strides, 0};
   managed.manager_ctx = exported;
   managed.deleter = [](Managed* self) { delete static_cast<Exported<Managed>*>(self->manager_ctx); };
   if constexpr (requires { managed.flags; }) {
@@ -140,15 +140,16 @@ Array import_dlpack(PyObject* capsule, const char* name, const char* used_name) 
 Array from_capsule(const py::capsule& capsule) {
   const char* name = capsule.name();
   if (name != nullptr && std::strcmp(name, "dltensor_versioned") == 0) {
-    const auto* managed = static_cast<dlpack::DLManagedTensorVersioned*>(
-        PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
+    const auto* managed =
+        static_cast<dlpack::DLManagedTensorVersioned*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor_versioned"));
     check(managed->version.major == 1, "from_dlpack: expected DLPack version 1, got ", managed->version.major);
     check((managed->flags & dlpack::kReadOnly) == 0, "from_dlpack: the memory is read-only; copy it first");
     return import_dlpack<dlpack::DLManagedTensorVersioned>(capsule.ptr(), "dltensor_versioned",
                                                            "used_dltensor_versioned");
   }
   check(name != nullptr && std::strcmp(name, "dltensor") == 0,
-        "from_dlpack: expected a DLPack capsule that was not used yet, got ", name != nullptr ? name : "one without a name");
+        "from_dlpack: expected a DLPack capsule that was not used yet, got ",
+        name != nullptr ? name : "one without a name");
   return import_dlpack<dlpack::DLManagedTensor>(capsule.ptr(), "dltensor", "used_dltensor");
 }
 

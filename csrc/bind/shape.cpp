@@ -1,5 +1,6 @@
-#include "bind/bind.h"
 #include "ops/shape.h"
+
+#include "bind/bind.h"
 
 namespace nn {
 
@@ -14,8 +15,9 @@ void bind_shape(py::module_& m) {
   m.def("flip_view", &flip, py::arg("input"), py::arg("dims"));
   m.def("as_strided", &as_strided, py::arg("input"), py::arg("shape"), py::arg("strides"), py::arg("offset"));
   m.def("reshape", &reshape, py::arg("input"), py::arg("shape"), Nogil());
-  m.def("view", [](const Array& x, const Dims& shape) { return try_view("view", x, shape); }, py::arg("input"),
-        py::arg("shape"), "None where the strides do not allow a view.");
+  m.def(
+      "view", [](const Array& x, const Dims& shape) { return try_view("view", x, shape); }, py::arg("input"),
+      py::arg("shape"), "None where the strides do not allow a view.");
 }
 
 }  // namespace nn

@@ -10,10 +10,10 @@
 namespace nn {
 
 struct MemoryStats {
-  int64_t live_bytes;     // in use by arrays and running kernels
-  int64_t cached_bytes;   // kept for reuse
-  int64_t peak_bytes;     // the most that was live at once since the last reset
-  int64_t allocations;    // requests since the start
+  int64_t live_bytes;          // in use by arrays and running kernels
+  int64_t cached_bytes;        // kept for reuse
+  int64_t peak_bytes;          // the most that was live at once since the last reset
+  int64_t allocations;         // requests since the start
   int64_t system_allocations;  // of those, the ones that went to the system
 };
 

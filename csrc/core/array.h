@@ -14,7 +14,7 @@ namespace nn {
 // A block of memory that arrays share. `version` counts the writes to it, so that the tape can tell whether a value
 // that it saved is still the one it saved.
 struct Storage {
-  Storage(size_t bytes, Device device);                                         // owned, from the device's allocator
+  Storage(size_t bytes, Device device);                                          // owned, from the device's allocator
   Storage(void* data, size_t bytes, Device device, std::function<void()> free);  // borrowed; `free` gives it back
   ~Storage();
   Storage(const Storage&) = delete;

@@ -14,7 +14,7 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
-std::string to_string(Device device);       // "cpu", "cuda:0"
+std::string to_string(Device device);          // "cpu", "cuda:0"
 Device parse_device(const std::string& name);  // the inverse; "cuda" is "cuda:0"
 
 }  // namespace nn

@@ -67,8 +67,8 @@ Array transpose(const Array& x, int64_t dim0, int64_t dim1) {
 
 Array expand(const Array& x, const Dims& shape) {
   const int lead = shape.size() - x.ndim();
-  check(lead >= 0, "expand: the number of sizes provided (", shape.size(), ") must be at least the number of dimensions (",
-        x.ndim(), ") of input ", x.shape);
+  check(lead >= 0, "expand: the number of sizes provided (", shape.size(),
+        ") must be at least the number of dimensions (", x.ndim(), ") of input ", x.shape);
   Dims target = shape;
   for (int i = 0; i < shape.size(); ++i) {
     if (shape[i] != -1) continue;

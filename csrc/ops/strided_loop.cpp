@@ -45,8 +45,7 @@ StridedLoop<N> simplify(const Dims& shape, const Dims (&strides)[N]) {
   for (int i = 0; i < count; ++i) {
     const int dim = order[i];
     bool merges = loop.ndim > 0;
-    for (int n = 0; n < N && merges; ++n)
-      merges = loop.stride[n][loop.ndim - 1] == strides[n][dim] * shape[dim];
+    for (int n = 0; n < N && merges; ++n) merges = loop.stride[n][loop.ndim - 1] == strides[n][dim] * shape[dim];
     const int at = merges ? loop.ndim - 1 : loop.ndim++;
     loop.shape[at] = merges ? loop.shape[at] * shape[dim] : shape[dim];
     for (int n = 0; n < N; ++n) loop.stride[n][at] = strides[n][dim];

@@ -44,9 +44,7 @@ def tensor_repr(tensor: Tensor) -> str:
 
 def _formatter(values: np.ndarray):
     """A function from an element to its text, of one width for all."""
-    if values.dtype.kind == "b":
-        texts = str
-    elif values.dtype.kind in "iu":
+    if values.dtype.kind == "b" or values.dtype.kind in "iu":
         texts = str
     else:
         finite = [abs(float(v)) for v in values.ravel() if math.isfinite(v) and v != 0]

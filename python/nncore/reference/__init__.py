@@ -3,7 +3,7 @@
 One module for each family, with the names of the operations. Speed is no aim here; being obviously right is.
 """
 
-from nncore.reference import (  # noqa: F401
+from nncore.reference import (
     conv,
     elementwise,
     gemm,
