@@ -1,0 +1,329 @@
+"""Layers and losses beside PyTorch's: one state_dict, one input; the same words, values and gradients."""
+
+import copy
+import os
+import warnings
+
+import numpy as np
+import pytest
+
+import nncore as nc
+
+torch = pytest.importorskip("torch")
+
+SEED = int(os.environ.get("NNCORE_PEER_SEED", "0")) or int.from_bytes(os.urandom(4), "little")
+
+# A layer's name, its arguments, its settings, and the shapes of its inputs.
+LAYERS = [
+    ("Identity", (1,), {}, [(3,)]),
+    ("Linear", (4, 3), {}, [(2, 4), (4,), (2, 3, 4), (0, 4)]),
+    ("Linear", (4, 3), {"bias": False}, [(2, 4)]),
+    ("Conv1d", (4, 6, 3), {}, [(2, 4, 9), (4, 9)]),
+    ("Conv1d", (4, 6, 3), {"padding": "same", "dilation": 2, "groups": 2}, [(2, 4, 9)]),
+    ("Conv2d", (4, 6, 3), {"stride": 2, "padding": 1}, [(2, 4, 8, 9), (4, 8, 9), (0, 4, 8, 9)]),
+    ("Conv2d", (4, 6, (3, 2)), {"groups": 2, "bias": False, "dilation": (1, 2)}, [(2, 4, 8, 9)]),
+    ("Conv2d", (4, 4, (3, 4)), {"padding": "same", "padding_mode": "reflect"}, [(2, 4, 8, 9)]),
+    ("Conv2d", (4, 4, 3), {"padding": (1, 2), "padding_mode": "replicate"}, [(2, 4, 8, 9)]),
+    ("Conv2d", (4, 4, 3), {"padding": 2, "padding_mode": "circular", "groups": 4}, [(2, 4, 8, 9)]),
+    ("Conv2d", (4, 4, 3), {"padding": "valid"}, [(2, 4, 8, 9)]),
+    ("Conv3d", (2, 3, 2), {"padding": 1, "stride": (1, 2, 1)}, [(2, 2, 4, 5, 3), (2, 4, 5, 3)]),
+    ("MaxPool1d", (3,), {"stride": 2, "padding": 1}, [(2, 3, 9), (3, 9)]),
+    ("MaxPool2d", (2,), {}, [(2, 3, 7, 8), (3, 7, 8)]),
+    ("MaxPool2d", ((3, 2),), {"stride": (1, 2), "padding": 1, "ceil_mode": True}, [(2, 3, 7, 8)]),
+    ("MaxPool2d", (2,), {"return_indices": True, "dilation": 2}, [(2, 3, 7, 8)]),
+    ("MaxPool3d", (2,), {"ceil_mode": True}, [(1, 2, 5, 4, 3)]),
+    ("AvgPool1d", (3,), {"stride": 2, "padding": 1, "count_include_pad": False}, [(2, 3, 9)]),
+    ("AvgPool2d", (3,), {"stride": 2, "padding": 1, "ceil_mode": True}, [(2, 3, 7, 8), (3, 7, 8)]),
+    ("AvgPool2d", ((2, 3),), {"divisor_override": 5}, [(2, 3, 7, 8)]),
+    ("AvgPool3d", (2,), {"padding": 1, "count_include_pad": False}, [(1, 2, 5, 4, 3)]),
+    ("AdaptiveMaxPool1d", (4,), {}, [(2, 3, 9)]),
+    ("AdaptiveMaxPool2d", ((3, None),), {"return_indices": True}, [(2, 3, 7, 8)]),
+    ("AdaptiveMaxPool3d", (2,), {}, [(1, 2, 5, 4, 3)]),
+    ("AdaptiveAvgPool1d", (4,), {}, [(2, 3, 9), (3, 9)]),
+    ("AdaptiveAvgPool2d", ((None, 3),), {}, [(2, 3, 7, 8)]),
+    ("AdaptiveAvgPool3d", ((1, 2, 3),), {}, [(1, 2, 5, 4, 3)]),
+    ("Flatten", (), {}, [(2, 3, 4), (0, 3)]),
+    ("Flatten", (0, 1), {}, [(2, 3, 4)]),
+    ("Unflatten", (-1, (2, 2)), {}, [(3, 4)]),
+    ("Threshold", (0.1, -2.0), {}, [(3, 4)]),
+    ("ReLU", (), {}, [(3, 4), ()]),
+    ("ReLU6", (), {}, [(3, 4)]),
+    ("Hardtanh", (-0.5, 0.7), {}, [(3, 4)]),
+    ("LeakyReLU", (0.2,), {}, [(3, 4)]),
+    ("ELU", (0.7,), {}, [(3, 4)]),
+    ("CELU", (0.7,), {}, [(3, 4)]),
+    ("SELU", (), {}, [(3, 4)]),
+    ("GELU", (), {}, [(3, 4)]),
+    ("GELU", (), {"approximate": "tanh"}, [(3, 4)]),
+    ("SiLU", (), {}, [(3, 4)]),
+    ("Mish", (), {}, [(3, 4)]),
+    ("Hardswish", (), {}, [(3, 4)]),
+    ("Hardsigmoid", (), {}, [(3, 4)]),
+    ("Sigmoid", (), {}, [(3, 4)]),
+    ("Tanh", (), {}, [(3, 4)]),
+    ("LogSigmoid", (), {}, [(3, 4)]),
+    ("Softplus", (2.0, 1.0), {}, [(3, 4)]),
+    ("Hardshrink", (0.3,), {}, [(3, 4)]),
+    ("Softshrink", (0.3,), {}, [(3, 4)]),
+    ("Softsign", (), {}, [(3, 4)]),
+    ("Tanhshrink", (), {}, [(3, 4)]),
+    ("PReLU", (), {}, [(3, 4), (2, 3, 4), (4,)]),
+    ("PReLU", (4, 0.1), {}, [(3, 4), (2, 4, 5)]),
+    ("Softmax", (1,), {}, [(3, 4)]),
+    ("Softmax", (), {}, [(3, 4), (4,)]),
+    ("Softmin", (0,), {}, [(3, 4)]),
+    ("LogSoftmax", (-1,), {}, [(3, 4), ()]),
+    ("Softmax2d", (), {}, [(2, 3, 4, 5), (3, 4, 5)]),
+]
+
+
+def to_torch(array):
+    return torch.from_numpy(np.array(array))
+
+
+def first(value):
+    return value[0] if isinstance(value, tuple) else value
+
+
+def gradients(library, outputs, inputs, weights, second=True):
+    """First gradients, and the second ones where there are any."""
+    make = to_torch if library is torch else nc.tensor
+    (gy, *more) = weights
+    firsts = library.autograd.grad([outputs], inputs, [make(gy)], create_graph=True, allow_unused=True)
+    rough = [(g, make(w)) for g, w in zip(firsts, more, strict=True) if g is not None and g.requires_grad]
+    seconds = [None] * len(inputs)
+    if rough and second:
+        seconds = library.autograd.grad([g for g, _ in rough], inputs, [w for _, w in rough], allow_unused=True)
+    return [
+        np.zeros(x.shape) if g is None else g.detach().numpy(force=True)  # PyTorch may give a symbolic zero
+        for g, x in zip([*firsts, *seconds], [*inputs] * 2, strict=True)
+    ]
+
+
+def expect_equal(ours, theirs, dtype, what):
+    rtol, atol = (2e-4, 2e-5) if dtype == "float32" else (1e-9, 1e-10)
+    if what.startswith(("CELU", "Hardsigmoid")):
+        rtol = max(rtol, 1e-6)  # PyTorch computes some of their constants in float32
+    for got, expected in zip(ours, theirs, strict=True):
+        assert got.shape == expected.shape, what
+        np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True, err_msg=what)
+
+
+def compare(theirs, ours, arrays, dtype, what, constants=()):
+    """Run both modules on the arrays; compare values and the gradients of inputs and parameters."""
+    found = []
+    random = np.random.default_rng(SEED + 1)
+    weights = None
+    for library, module in ((torch, theirs), (nc, ours)):
+        make = to_torch if library is torch else nc.tensor
+        inputs = [make(a).requires_grad_() for a in arrays]
+        y = module(*inputs, *(make(c) for c in constants))
+        value, extra = first(y), y[1:] if isinstance(y, tuple) else ()
+        values = [v.detach().numpy() for v in (value, *extra)]
+        inputs += list(module.parameters())
+        if weights is None:
+            weights = [random.standard_normal(tuple(t.shape)).astype(dtype) for t in (value, *inputs)]
+        second = not what.startswith("Hardsigmoid")  # which PyTorch has no second derivative of
+        found.append(values + gradients(library, value, inputs, weights, second))
+    expect_equal(found[1], found[0], dtype, what)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "settings", "shapes"), LAYERS, ids=[f"{layer[0]}-{i}" for i, layer in enumerate(LAYERS)]
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_layers(name, args, settings, shapes, dtype):
+    torch.manual_seed(SEED)
+    theirs = getattr(torch.nn, name)(*args, **settings).to(getattr(torch, dtype))
+    ours = getattr(nc.nn, name)(*args, **settings).to(getattr(nc, dtype))
+    assert repr(ours) == repr(theirs)
+    assert repr(nc.nn.Sequential(ours)) == repr(torch.nn.Sequential(theirs))
+    ours.load_state_dict({key: nc.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
+    random = np.random.default_rng(SEED)
+    for shape in shapes:
+        array = random.standard_normal(shape).astype(dtype)
+        compare(theirs, ours, [array], dtype, f"{ours} {shape} seed {SEED}")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bilinear(dtype):
+    theirs = torch.nn.Bilinear(4, 3, 2).to(getattr(torch, dtype))
+    ours = nc.nn.Bilinear(4, 3, 2).to(getattr(nc, dtype))
+    assert repr(ours) == repr(theirs)
+    ours.load_state_dict({key: nc.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
+    random = np.random.default_rng(SEED)
+    for batch in [(), (5,), (2, 3)]:
+        arrays = [random.standard_normal((*batch, n)).astype(dtype) for n in (4, 3)]
+        compare(theirs, ours, arrays, dtype, f"bilinear {batch}")
+
+
+@pytest.mark.parametrize("settings", [{}, {"padding_idx": 2}, {"scale_grad_by_freq": True, "padding_idx": -1}])
+def test_embedding(settings):
+    theirs, ours = torch.nn.Embedding(6, 3, **settings), nc.nn.Embedding(6, 3, **settings)
+    assert repr(ours) == repr(theirs)
+    ours.load_state_dict({"weight": nc.tensor(theirs.weight.detach().numpy())})
+    index = np.random.default_rng(SEED).integers(0, 6, (4, 5))
+    a, b = theirs(to_torch(index)), ours(nc.tensor(index))
+    np.testing.assert_array_equal(b.detach().numpy(), a.detach().numpy())
+    (a * a).sum().backward()
+    (b * b).sum().backward()
+    np.testing.assert_allclose(ours.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_embedding_max_norm():
+    theirs, ours = torch.nn.Embedding(6, 3, max_norm=0.5), nc.nn.Embedding(6, 3, max_norm=0.5)
+    assert repr(ours) == repr(theirs)
+    ours.load_state_dict({"weight": nc.tensor(theirs.weight.detach().numpy())})
+    index = np.array([1, 4, 1])
+    np.testing.assert_allclose(ours(nc.tensor(index)).detach().numpy(), theirs(to_torch(index)).detach().numpy(), 1e-5)
+    np.testing.assert_allclose(ours.weight.detach().numpy(), theirs.weight.detach().numpy(), rtol=1e-5)
+
+
+REDUCTIONS = ["none", "mean", "sum"]
+LOSSES = [
+    ("MSELoss", {}, "any"),
+    ("L1Loss", {}, "any"),
+    ("SmoothL1Loss", {"beta": 0.4}, "any"),
+    ("SmoothL1Loss", {"beta": 0}, "any"),
+    ("HuberLoss", {"delta": 0.6}, "any"),
+    ("BCELoss", {}, "probability"),
+    ("BCEWithLogitsLoss", {}, "logit"),
+    ("KLDivLoss", {}, "probability"),
+    ("KLDivLoss", {"log_target": True}, "any"),
+    ("KLDivLoss", {"reduction": "batchmean"}, "probability"),
+]
+
+
+@pytest.mark.parametrize(("name", "settings", "kind"), LOSSES, ids=[f"{x[0]}-{i}" for i, x in enumerate(LOSSES)])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_losses(name, settings, kind, reduction, dtype):
+    settings = {"reduction": reduction} | settings
+    theirs, ours = getattr(torch.nn, name)(**settings), getattr(nc.nn, name)(**settings)
+    assert repr(ours) == repr(theirs)
+    random = np.random.default_rng(SEED)
+    for shape in [(4, 3), (), (5,), (2, 3, 2)]:
+        x, t = (random.uniform(0.05, 0.95, shape).astype(dtype) for _ in range(2))
+        if kind != "probability":
+            x = random.standard_normal(shape).astype(dtype)
+        compare(theirs, ours, [x, t], dtype, f"{name} {settings} {shape} seed {SEED}")
+    if kind == "any":
+        x, t = random.standard_normal((4, 3)).astype(dtype), random.standard_normal(3).astype(dtype)
+        compare(theirs, ours, [x, t], dtype, f"{name} {settings} broadcast seed {SEED}")
+        compare(theirs, ours, [t, x], dtype, f"{name} {settings} broadcast input seed {SEED}")
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("name", ["BCELoss", "BCEWithLogitsLoss"])
+def test_weighted_binary_losses(name, reduction):
+    random = np.random.default_rng(SEED)
+    x, t = random.uniform(0.05, 0.95, (4, 3)), random.uniform(0, 1, (4, 3))
+    for shape in [(3,), (4, 1), (4, 3)]:
+        weight = random.uniform(0, 2, shape)
+        made = []
+        for library, make in ((torch, to_torch), (nc, nc.tensor)):
+            settings = {"weight": make(weight), "reduction": reduction}
+            if name == "BCEWithLogitsLoss":
+                settings["pos_weight"] = make(weight + 1)
+            made.append(getattr(library.nn, name)(**settings))
+        compare(*made, [x, t], "float64", f"{name} {shape} seed {SEED}")
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_class_losses(reduction, smoothing, weighted, dtype):
+    random = np.random.default_rng(SEED)
+    weight = random.uniform(0.1, 2, 5).astype(dtype)
+    for shape in [(4, 5), (5,), (2, 5, 3), (2, 5, 3, 2)]:
+        x = random.standard_normal(shape).astype(dtype)
+        t = random.integers(0, 5, shape[:1] + shape[2:] if len(shape) > 1 else ())
+        if t.size > 1:
+            t.flat[0] = -100
+        made = []
+        for library, make in ((torch, to_torch), (nc, nc.tensor)):
+            given = make(weight) if weighted else None
+            made.append(library.nn.CrossEntropyLoss(given, reduction=reduction, label_smoothing=smoothing))
+        assert repr(made[1]) == repr(made[0])
+        compare(*made, [x], dtype, f"cross entropy {shape} seed {SEED}", constants=[t])
+        if not smoothing:
+            made = [
+                library.nn.NLLLoss(make(weight) if weighted else None, reduction=reduction)
+                for library, make in ((torch, to_torch), (nc, nc.tensor))
+            ]
+            compare(*made, [x], dtype, f"nll {shape} seed {SEED}", constants=[t])
+
+
+def lenet(library):
+    nn = library.nn
+    features = nn.Sequential(nn.Conv2d(1, 6, 5, padding=2), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 8, 5), nn.ReLU())
+    head = nn.Sequential(nn.MaxPool2d(2), nn.Flatten(), nn.Linear(200, 20), nn.GELU(), nn.Linear(20, 10))
+    return nn.Sequential(features, head)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings"), [("SGD", {"lr": 0.1, "momentum": 0.9}), ("AdamW", {"lr": 1e-2}), ("RMSprop", {})]
+)
+def test_training(optimizer, settings):
+    """A small network learns the same in both libraries, from the same start."""
+    torch.manual_seed(SEED)
+    theirs, ours = lenet(torch).double(), lenet(nc).double()
+    assert repr(ours) == repr(theirs)
+    ours.load_state_dict({key: nc.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
+    random = np.random.default_rng(SEED)
+    x, t = random.standard_normal((8, 1, 28, 28)), random.integers(0, 10, 8)
+    optimizers = [
+        getattr(library.optim, optimizer)(model.parameters(), **settings)
+        for library, model in ((torch, theirs), (nc, ours))
+    ]
+    for _ in range(5):
+        losses = []
+        for library, model, stepper, make in zip((torch, nc), (theirs, ours), optimizers, (to_torch, nc.tensor)):
+            stepper.zero_grad()
+            loss = library.nn.functional.cross_entropy(model(make(x)), make(t))
+            loss.backward()
+            norm = library.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            stepper.step()
+            losses.append((loss.item(), norm.item()))
+        assert losses[1] == pytest.approx(losses[0], rel=1e-7)
+    for a, b in zip(theirs.parameters(), ours.parameters(), strict=True):
+        np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-6, atol=1e-8)
+
+
+def test_warnings_are_the_same():
+    """Where PyTorch warns, so do we, and in its words."""
+
+    def calls(library, make):
+        F = library.nn.functional  # noqa: N806
+        x, t = make(np.ones((2, 3))) * 0.5, make(np.ones(3)) * 0.5
+        yield lambda: F.mse_loss(x, t)
+        yield lambda: F.l1_loss(x, t)
+        yield lambda: F.smooth_l1_loss(x, t)
+        yield lambda: F.huber_loss(x, t)
+        yield lambda: F.kl_div(x, x)
+        yield lambda: library.nn.L1Loss(size_average=False)
+        yield lambda: library.nn.MSELoss(reduce=False)
+        yield lambda: F.softmax(x)
+
+    for theirs, ours in zip(calls(torch, to_torch), calls(nc, nc.tensor), strict=True):
+        said = []
+        for call in (theirs, ours):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                call()
+            said.append([(w.category, str(w.message).replace("nncore.Size", "torch.Size")) for w in caught])
+        assert said[0] == said[1]
+
+
+def test_module_trees_print_alike():
+    def build(library):
+        nn = library.nn
+        block = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        table = nn.ModuleDict({"a": block, "b": nn.ModuleList([copy.deepcopy(block) for _ in range(3)])})
+        return nn.Sequential(table, nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 2), nn.Linear(1, 2)]), nn.ModuleList())
+
+    assert repr(build(nc)) == repr(build(torch))
+    assert list(build(nc).state_dict()) == list(build(torch).state_dict())
