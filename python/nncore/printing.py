@@ -32,7 +32,8 @@ def tensor_repr(tensor: Tensor) -> str:
             suffixes.append(f"size={tuple(tensor.shape)}")
     else:
         values = tensor.detach().cpu().numpy()
-        body = _nested(values, _formatter(values), len("tensor("), values.size > _THRESHOLD)
+        shorten = values.size > _THRESHOLD
+        body = _nested(values, _formatter(_shown(values) if shorten else values), len("tensor("), shorten)
     if tensor.dtype not in _IMPLIED:
         suffixes.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
@@ -42,29 +43,39 @@ def tensor_repr(tensor: Tensor) -> str:
     return f"{prefix}{', '.join([body, *suffixes])})"
 
 
+def _shown(values: np.ndarray) -> np.ndarray:
+    """The elements that are left when long dimensions are shortened: they decide the format."""
+    for axis, extent in enumerate(values.shape):
+        if extent > 2 * _EDGE:
+            kept = [*range(_EDGE), *range(extent - _EDGE, extent)]
+            values = values.take(kept, axis)
+    return values
+
+
 def _formatter(values: np.ndarray):
-    """A function from an element to its text, of one width for all."""
-    if values.dtype.kind == "b" or values.dtype.kind in "iu":
-        texts = str
+    """A function from an element to its text, of one width for all finite elements."""
+    flat = values.ravel()
+    if values.dtype.kind in "biu":
+        text, measured = str, flat
     else:
-        finite = [abs(float(v)) for v in values.ravel() if math.isfinite(v) and v != 0]
-        if all(v == int(v) for v in finite) and (not finite or max(finite) < 1e8):
+        measured = flat[[math.isfinite(v) and v != 0 for v in flat]]
+        text = _float_text([abs(float(v)) for v in measured])
+    width = max((len(text(v)) for v in measured), default=0) if values.ndim else 0
+    return lambda v: text(v).rjust(width)
 
-            def texts(v):
-                return f"{v:.0f}." if math.isfinite(v) else str(float(v))
 
-        elif finite and (max(finite) / min(finite) > 1000 or max(finite) > 1e8 or min(finite) < 1e-4):
-
-            def texts(v):
-                return f"{v:.{_PRECISION}e}"
-
-        else:
-
-            def texts(v):
-                return f"{v:.{_PRECISION}f}"
-
-    width = max(len(texts(v)) for v in values.ravel()) if values.ndim else 0
-    return lambda v: texts(v).rjust(width)
+def _float_text(sizes: list[float]):
+    """How numbers of these sizes are written: as whole numbers, with four digits, or with an exponent."""
+    wide = bool(sizes) and (max(sizes) / min(sizes) > 1000 or max(sizes) > 1e8)
+    if all(v == int(v) for v in sizes):
+        return (
+            (lambda v: f"{v:.{_PRECISION}e}")
+            if wide
+            else (lambda v: f"{v:.0f}." if math.isfinite(v) else str(float(v)))
+        )
+    if wide or min(sizes) < 1e-4:
+        return lambda v: f"{v:.{_PRECISION}e}"
+    return lambda v: f"{v:.{_PRECISION}f}"
 
 
 def _nested(values: np.ndarray, text, indent: int, shorten: bool) -> str:
