@@ -16,7 +16,8 @@ void bind_index(py::module_& m) {
   m.def("scatter_into", &scatter_into, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
         py::arg("source"), py::arg("accumulate"), Nogil());
   m.def("nonzero", &nonzero, py::arg("input"), Nogil());
-  m.def("sort", &sort, py::arg("input"), py::arg("dim"), py::arg("descending"), Nogil(), "(values, indices)");
+  m.def("sort", &sort, py::arg("input"), py::arg("dim"), py::arg("descending"), py::arg("keep") = py::none(), Nogil(),
+        "(values, indices)");
   m.def("cat", &cat, py::arg("arrays"), py::arg("dim"), Nogil());
 }
 

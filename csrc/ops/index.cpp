@@ -160,10 +160,14 @@ Array nonzero(const Array& input) {
   return y;
 }
 
-std::pair<Array, Array> sort(const Array& input, int64_t dim, bool descending) {
+std::pair<Array, Array> sort(const Array& input, int64_t dim, bool descending, std::optional<int64_t> keep) {
   const int d = normalize_dim("sort", dim, input.ndim());
   const Array x = with_dim(input);
-  const Array values = empty(x.shape, x.dtype, x.device()), index = empty(x.shape, DType::int64, x.device());
+  Dims shape = x.shape;
+  if (keep) shape[d] = *keep;
+  check(0 <= shape[d] && shape[d] <= x.shape[d], "sort: expected to keep at most ", x.shape[d], " elements, got ",
+        shape[d]);
+  const Array values = empty(shape, x.dtype, x.device()), index = empty(shape, DType::int64, x.device());
   const Reduction along("sort", x, Dims{d}, true);
   SortArgs args{};
   args.dtype = x.dtype;
@@ -172,10 +176,11 @@ std::pair<Array, Array> sort(const Array& input, int64_t dim, bool descending) {
   args.values = values.data();
   args.index = index.as<int64_t>();
   args.count = x.shape[d];
+  args.keep = shape[d];
   args.x_step = x.strides[d];
   args.y_step = values.strides[d];
   set_kept(args, kept_loops(x, values, along));
-  if (x.numel() > 0) launch(table(x).sort, args, x.device());
+  if (values.numel() > 0) launch(table(x).sort, args, x.device());
   if (input.ndim() > 0) return {values, index};
   return {reshape(values, {}), reshape(index, {})};
 }

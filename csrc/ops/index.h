@@ -2,6 +2,7 @@
 // the array written to.
 #pragma once
 
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,8 +24,9 @@ Array gather(const char* operation, const Array& x, int64_t dim, const Array& in
 void scatter_into(const char* operation, const Array& x, int64_t dim, const Array& index, const Array& source,
                   bool accumulate);
 
-Array nonzero(const Array& x);                                               // [count, ndim]
-std::pair<Array, Array> sort(const Array& x, int64_t dim, bool descending);  // (values, places), stable
+// The first `keep` in stable order along dim, or all.
+Array nonzero(const Array& x);  // [count, ndim]
+std::pair<Array, Array> sort(const Array& x, int64_t dim, bool descending, std::optional<int64_t> keep);
 Array cat(const std::vector<Array>& arrays, int64_t dim);
 
 }  // namespace nn

@@ -45,15 +45,16 @@ struct NonzeroArgs {
   int64_t shape[kMaxDims];
 };
 
-// values[k, i], index[k, i]: x[k, ...] in order along one dimension, and where each was. Equal elements keep their
-// order, NaN counts as the largest. The kept dimensions are as for IndexArgs; values and index have one layout.
+// values[k, i], index[k, i]: the first `keep` of x[k, ...] in order along one dimension, and where each was. Equal
+// elements keep their order, NaN counts as the largest. The kept dimensions are as for IndexArgs; values and index have
+// one layout.
 struct SortArgs {
   DType dtype;
   bool descending;
   const void* x;
   void* values;
   int64_t* index;
-  int64_t count, x_step, y_step;
+  int64_t count, keep, x_step, y_step;
   int kept_ndim;
   int64_t kept_shape[kMaxDims], x_kept[kMaxDims], y_kept[kMaxDims];
 };

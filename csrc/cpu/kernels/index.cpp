@@ -13,12 +13,14 @@ namespace {
 constexpr int64_t kCopyGrain = 1 << 15;  // elements below which a thread costs more than it brings
 
 struct Assign {
+  static constexpr bool copies = true;
   template <class T>
   NN_FN void put(T& to, T from) {
     to = from;
   }
 };
 struct Accumulate {
+  static constexpr bool copies = false;
   template <class T>
   NN_FN void put(T& to, T from) {
     to = static_cast<T>(to + from);
@@ -45,7 +47,9 @@ struct Slices {
 // to[j] = from[j], or += ...
 template <class Put, class T>
 NN_FN void put_slice(T* to, int64_t to_next, const T* from, int64_t from_next, int64_t width) {
-  if (to_next == 1 && from_next == 1)
+  if (to_next == 1 && from_next == 1 && Put::copies)
+    __builtin_memcpy(to, from, static_cast<size_t>(width) * sizeof(T));
+  else if (to_next == 1 && from_next == 1)
     for (int64_t j = 0; j < width; ++j) Put::put(to[j], from[j]);
   else
     for (int64_t j = 0; j < width; ++j) Put::put(to[j * to_next], from[j * from_next]);
@@ -99,6 +103,12 @@ void walk_lines(const GatherArgs& args, const LaunchContext& ctx, const Visit& v
     for (int64_t n = begin; n < end; ++n) {
       const Odometer<3> k(last, loop.shape, n / strips, loop.stride[0], loop.stride[1], loop.stride[2]);
       const int64_t j0 = n % strips * strip, width = least(strip, loop.shape[last] - j0);
+      if (width == 1) {
+        const int64_t a = k.offset[0] + j0 * loop.stride[0][last], b = k.offset[1] + j0 * loop.stride[1][last];
+        const int64_t c = k.offset[2] + j0 * loop.stride[2][last];
+        for (int64_t i = 0; i < args.count; ++i) visit(a + i * args.step[0], b + i * args.step[1], c);
+        continue;
+      }
       for (int64_t i = 0; i < args.count; ++i)
         for (int64_t j = j0; j < j0 + width; ++j)
           visit(k.offset[0] + i * args.step[0] + j * loop.stride[0][last],

@@ -5,6 +5,7 @@
 
 #include "core/parallel.h"
 #include "cpu/kernels/odometer.h"
+#include "cpu/simd/simd.h"
 #include "math/functions.h"
 #include "math/philox.h"
 
@@ -46,10 +47,13 @@ void uniform(const RandomArgs& args, const LaunchContext& ctx) {
 
 // Two uniform numbers make two normal ones: sqrt(-2 log u) cos(2 pi v) and ... sin(2 pi v), u in (0, 1], v in [0, 1).
 // In double also for float32, so that float32 results hardly ever depend on how the instruction set rounds.
-NN_FN void box_muller(double u, double v, double& z0, double& z1) {
-  const double r = sqrt(-2 * log(u)), angle = 0x1.921fb54442d18p+2 * v;
-  z0 = r * cos(angle);
-  z1 = r * sin(angle);
+NN_FN void box_muller(const double (&u)[kPhiloxBlocks], const double (&v)[kPhiloxBlocks], double* z0, double* z1) {
+  using V = Vec<double>;
+  for (int b = 0; b < kPhiloxBlocks; b += V::size) {
+    const V r = sqrt(V(-2.0) * log(V::load(u + b))), angle = V(0x1.921fb54442d18p+2) * V::load(v + b);
+    (r * cos(angle)).store(z0 + b);
+    (r * sin(angle)).store(z1 + b);
+  }
 }
 
 void normal(const RandomArgs& args, const LaunchContext& ctx) {
@@ -58,20 +62,25 @@ void normal(const RandomArgs& args, const LaunchContext& ctx) {
   if (args.dtype == DType::float32) {
     auto* const y = static_cast<float*>(args.y);
     for_groups<64>(args.state, args.count, ctx, [=](int64_t first, int n, const PhiloxGroup& words) {
-      double z[4][kBlocks];
-      for (int pair = 0; pair < 4; pair += 2)
-        for (int b = 0; b < kBlocks; ++b)
-          box_muller((words.word[pair][b] + 1.0) * 0x1p-32, words.word[pair + 1][b] * 0x1p-32, z[pair][b],
-                     z[pair + 1][b]);
+      double z[4][kBlocks], u[kBlocks], v[kBlocks];
+      for (int pair = 0; pair < 4; pair += 2) {
+        for (int b = 0; b < kBlocks; ++b) {
+          u[b] = (words.word[pair][b] + 1.0) * 0x1p-32;
+          v[b] = words.word[pair + 1][b] * 0x1p-32;
+        }
+        box_muller(u, v, z[pair], z[pair + 1]);
+      }
       for (int e = 0; e < n; ++e) y[first + e] = static_cast<float>(mean + deviation * z[e / kBlocks][e % kBlocks]);
     });
   } else {
     auto* const y = static_cast<double*>(args.y);
     for_groups<32>(args.state, args.count, ctx, [=](int64_t first, int n, const PhiloxGroup& words) {
-      double z[2][kBlocks];
-      for (int b = 0; b < kBlocks; ++b)
-        box_muller(unit_double(wide_word(words, 0, b)) + 0x1p-53, unit_double(wide_word(words, 1, b)), z[0][b],
-                   z[1][b]);
+      double z[2][kBlocks], u[kBlocks], v[kBlocks];
+      for (int b = 0; b < kBlocks; ++b) {
+        u[b] = unit_double(wide_word(words, 0, b)) + 0x1p-53;
+        v[b] = unit_double(wide_word(words, 1, b));
+      }
+      box_muller(u, v, z[0], z[1]);
       for (int e = 0; e < n; ++e) y[first + e] = mean + deviation * z[e / kBlocks][e % kBlocks];
     });
   }
@@ -96,24 +105,17 @@ void drop(const DropoutArgs& args, const LaunchContext& ctx) {
   auto* const y = static_cast<T*>(args.y);
   // An all-or-nothing threshold of 2^32 does not fit a word: then no word is kept.
   const auto threshold = static_cast<uint32_t>(args.threshold);
-  const bool none = args.threshold >> 32 != 0;
-  const T scale = none ? T(0) : static_cast<T>(args.scale);
-  for_groups<64>(args.state, args.count, ctx, [=, mask = args.mask](int64_t first, int n, const PhiloxGroup& words) {
-    const uint32_t* const w = words.word[0];
-    const T* const from = x + first;
-    T* const to = y + first;
-    bool* const keep = mask + first;
-    const auto one = [=](int e) NN_LAMBDA {
-      const bool kept = !none & (w[e] >= threshold);
-      keep[e] = kept;
-      to[e] = from[e] * (kept ? scale : T(0));
-    };
-    if (n == 64)  // a number of steps that the compiler knows
-#pragma omp simd
-      for (int e = 0; e < 64; ++e) one(e);
-    else
-      for (int e = 0; e < n; ++e) one(e);
-  });
+  const int32_t some = args.threshold >> 32 == 0;
+  const T scale = static_cast<T>(args.scale);
+  for_groups<64>(args.state, args.count, ctx,
+                 [=, mask = reinterpret_cast<uint8_t*>(args.mask)](int64_t first, int n, const PhiloxGroup& words) {
+                   const uint32_t* const w = words.word[0];
+                   // Numbers, not choices: a branch on a random bit is predicted wrongly every other time.
+                   alignas(64) int32_t kept[64];
+                   for (int e = 0; e < 64; ++e) kept[e] = static_cast<int32_t>(w[e] >= threshold) & some;
+                   for (int e = 0; e < n; ++e) mask[first + e] = static_cast<uint8_t>(kept[e]);
+                   for (int e = 0; e < n; ++e) y[first + e] = x[first + e] * (static_cast<T>(kept[e]) * scale);
+                 });
 }
 
 void dropout(const DropoutArgs& args, const LaunchContext& ctx) {
@@ -125,9 +127,9 @@ void scale_by_mask(const MaskScaleArgs& args, const LaunchContext& ctx) {
   const auto* const x = static_cast<const T*>(args.x);
   auto* const y = static_cast<T*>(args.y);
   const T scale = static_cast<T>(args.scale);
-  parallel_for(ctx, args.count, 1 << 15, [=, mask = args.mask](int64_t begin, int64_t end) {
-#pragma omp simd
-    for (int64_t i = begin; i < end; ++i) y[i] = x[i] * (mask[i] ? scale : T(0));
+  const auto* const mask = reinterpret_cast<const uint8_t*>(args.mask);
+  parallel_for(ctx, args.count, 1 << 15, [=](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) y[i] = x[i] * (static_cast<T>(mask[i]) * scale);
   });
 }
 

@@ -91,6 +91,9 @@ struct Tree {
   }
 };
 
+template <class T>
+alignas(64) constexpr T kLane[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 // One run of at most kBlock elements.
 template <class Op>
 typename Op::Acc reduce_run(const Op& op, const typename Op::In* x, int64_t n, int64_t step, typename Op::Acc center) {
@@ -98,7 +101,7 @@ typename Op::Acc reduce_run(const Op& op, const typename Op::In* x, int64_t n, i
   int64_t i = 0;
   if constexpr (Op::vectors) {
     using V = Vec<typename Op::In>;
-    if (step == 1 && n >= V::size) {
+    if (step == 1 && n > 1) {
       const V c = center;
       V a0 = op.identity();
       if (n >= 4 * V::size) {
@@ -112,6 +115,12 @@ typename Op::Acc reduce_run(const Op& op, const typename Op::In* x, int64_t n, i
         a0 = op.join(op.join(a0, a1), op.join(a2, a3));
       }
       for (; i + V::size <= n; i += V::size) a0 = op.join(a0, op.lift(V::load(x + i), c));
+      if (const int left = static_cast<int>(n - i); left > 0) {
+        const V tail = op.lift(V::load(x + i, left), c);
+        a0 = op.join(a0, select(V::load(kLane<typename Op::In>) < V(static_cast<typename Op::In>(left)), tail,
+                                V(op.identity())));
+        i = n;
+      }
       a = a0.fold([&](V u, V v) NN_LAMBDA { return op.join(u, v); });
     }
   }

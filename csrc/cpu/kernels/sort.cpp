@@ -14,6 +14,7 @@ void sort(const SortArgs& args, const LaunchContext& ctx);
 namespace {
 
 constexpr int64_t kRun = 16;  // elements that are sorted by insertion
+constexpr int64_t kFew = 32;  // so many that are kept are held in order while the line passes
 
 template <class T>
 struct Item {
@@ -58,6 +59,19 @@ const Item<T>* merge_sort(Item<T>* items, Item<T>* room, int64_t n) {
   return items;
 }
 
+// The first `keep` in order, by insertion: most elements are turned away by one comparison with the last of them.
+template <class T, bool descending>
+void first_items(Item<T>* best, int64_t keep, const T* x, int64_t n, int64_t step) {
+  for (int64_t i = 0; i < n; ++i) {
+    const T value = x[i * step];
+    int64_t j = least(i, keep);
+    if (j == keep && !precedes<T, descending>(value, best[keep - 1].value)) continue;
+    if (j == keep) --j;
+    for (; j > 0 && precedes<T, descending>(value, best[j - 1].value); --j) best[j] = best[j - 1];
+    best[j] = {value, i};
+  }
+}
+
 template <class T, bool descending>
 void sort_lines(const SortArgs& args, const LaunchContext& ctx) {
   const int64_t n = args.count, lines = product(args.kept_shape, args.kept_ndim);
@@ -67,11 +81,16 @@ void sort_lines(const SortArgs& args, const LaunchContext& ctx) {
     Odometer<2> k(args.kept_ndim, args.kept_shape, begin, args.x_kept, args.y_kept);
     for (int64_t line = begin; line < end; ++line, k.next()) {
       const T* const x = static_cast<const T*>(args.x) + k.offset[0];
-      for (int64_t i = 0; i < n; ++i) items[i] = {x[i * args.x_step], i};
-      const Item<T>* const sorted = merge_sort<T, descending>(items, items + n, n);
+      const Item<T>* sorted = items;
+      if (args.keep <= kFew && args.keep < n) {
+        first_items<T, descending>(items, args.keep, x, n, args.x_step);
+      } else {
+        for (int64_t i = 0; i < n; ++i) items[i] = {x[i * args.x_step], i};
+        sorted = merge_sort<T, descending>(items, items + n, n);
+      }
       T* const values = static_cast<T*>(args.values) + k.offset[1];
       int64_t* const index = args.index + k.offset[1];
-      for (int64_t i = 0; i < n; ++i) {
+      for (int64_t i = 0; i < args.keep; ++i) {
         values[i * args.y_step] = sorted[i].value;
         index[i * args.y_step] = sorted[i].index;
       }

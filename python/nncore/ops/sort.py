@@ -7,7 +7,7 @@ from collections import namedtuple
 from nncore import _core
 from nncore.autograd import record
 from nncore.ops.reduce import _selected_rule
-from nncore.ops.shape import _dim, slice_of
+from nncore.ops.shape import _dim
 from nncore.tensor import Tensor, tensor_method
 
 _SortResult = namedtuple("sort", ["values", "indices"])
@@ -46,8 +46,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     extent = input.shape[d] if input.ndim else 1
     if not 0 <= k <= extent:
         raise RuntimeError(f"topk: selected index k out of range: {k} of {extent} elements")
-    values, indices = sort(input, dim, largest)
-    if input.ndim == 0:
-        return _TopkResult(values, indices)
-    indices = Tensor(_core.clone(_core.slice(indices._array, d, 0, k, 1)))
-    return _TopkResult(slice_of(values, d, 0, k, 1).clone(), indices)
+    if k == 0 and input.ndim == 0:
+        return _TopkResult(input.reshape(1)[:0], input.new_zeros(0, dtype=_core.dtype.int64))
+    values, indices = map(Tensor, _core.sort(input._array, d, largest, k))
+    return _TopkResult(*record("topk", (values, indices), (input,), _selected_rule, (indices, d, True, input.shape)))

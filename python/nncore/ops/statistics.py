@@ -138,11 +138,11 @@ def vector_norm(x: Tensor, ord: float = 2, dim: Dims = None, keepdim: bool = Fal
     return record("vector_norm", y, (x,), _norm_rule, (x, y, float(ord), dims))
 
 
-def _norm_gradient(gy: Tensor, x: Tensor, y: Tensor, p: float, dims: tuple | None) -> Tensor:
+def _norm_gradient(gy: Tensor, x: Tensor, y: Tensor, p: float, dims: tuple | None) -> Tensor | None:
     """Where the norm is not smooth: 0 at 0, and equal parts to equal largest elements, as in PyTorch."""
     shape = x._array.shape
     if p == 0:
-        return x.new_zeros(shape)
+        return None  # a count
     if p == 1:
         return _kept(gy, shape, dims) * x.sign()
     if math.isinf(p):
