@@ -163,6 +163,23 @@ def prelu_misfits(draw: Draw):
     yield Wrong((draw.normal(2, 3), draw.normal(4)), RuntimeError, "one for each channel of the input")
 
 
+def glu_samples(draw: Draw):
+    """Along every dimension, in every layout."""
+    for x in layouts(draw.normal(4, 6)):
+        yield Sample((x,))
+        yield Sample((x, 0))
+    for shape in [(2,), (0,), (0, 4), (2, 3, 134)]:
+        yield Sample((draw.normal(*shape),), label=str(shape))
+    yield Sample((draw.normal(2, 4, 5), 1))
+    yield Sample((draw.normal(2, 4, 5), -2))
+
+
+def glu_misfits(draw: Draw):
+    yield Wrong((draw.normal(2, 5),), RuntimeError, "Halving dimension must be even, but dimension -1 is size 5")
+    yield Wrong((draw.normal(),), RuntimeError, "does not support 0-dimensional")
+    yield Wrong((draw.normal(2, 4), 2), IndexError, "out of range")
+
+
 def whole_pairs(draw: Draw):
     """Integers of every width and booleans, in every combination of layouts, and broadcast."""
     for dtype in ("int32", "int64", "uint8"):
@@ -303,6 +320,7 @@ CASES = [
     activate("logsigmoid", EVERYWHERE),
     activate("softsign", everywhere(0.0)),
     activate("tanhshrink", EVERYWHERE),
+    activate("glu", glu_samples, wrong=glu_misfits, benchmark=lambda draw: iter([Sample((draw.normal(4096, 512),))])),
     activate("hardtanh", with_params(everywhere((-0.5, 0.7)), -0.5, 0.7), piecewise),
     activate("relu6", everywhere((0.0, 6.0), scale=4.0), piecewise),
     activate("hardswish", everywhere((-3.0, 3.0), scale=3.0), piecewise),

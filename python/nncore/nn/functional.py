@@ -9,6 +9,7 @@ from nncore.ops.activation import (
     celu,
     elu,
     gelu,
+    glu,
     leaky_relu,
     logsigmoid,
     mish,

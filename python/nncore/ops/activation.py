@@ -304,6 +304,21 @@ def _tanhshrink_second(x: Tensor) -> Tensor:
 
 _tanhshrink_rule = _rule_of("tanhshrink", _tanhshrink_second)
 
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a sigmoid(b), a and b the halves of input along dim: a gate (Dauphin et al. 2017).
+
+    >>> nc.nn.functional.glu(nc.tensor([1.0, 2.0, 0.0, 2.0]))
+    tensor([0.5000, 1.7616])
+    """
+    if input.ndim == 0:
+        raise RuntimeError("glu: expected at least 1 dimension, glu does not support 0-dimensional tensors")
+    extent = input.size(dim)
+    if extent % 2:
+        raise RuntimeError(f"glu: Halving dimension must be even, but dimension {dim} is size {extent}")
+    return input.narrow(dim, 0, extent // 2) * sigmoid(input.narrow(dim, extent // 2, extent // 2))
+
+
 for _operation in (sigmoid, tanh):
     inplace_method(_operation, takes_out=True)
 for _operation in (relu, celu, selu):

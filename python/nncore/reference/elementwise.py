@@ -145,6 +145,11 @@ def tanhshrink(x):
     return x - np.tanh(x)
 
 
+def glu(x, dim=-1):
+    a, b = np.split(x, 2, axis=dim)
+    return a * sigmoid(b)
+
+
 def hardtanh(x, min_val=-1.0, max_val=1.0):
     return clamp(x, min_val, max_val)
 
