@@ -40,7 +40,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x min(max(x + 3, 0), 6) / 6 (Howard et al. 2019).
 
     >>> nc.nn.functional.hardswish(nc.tensor([-4.0, 0.0, 1.5]))
-    tensor([-0.0000,  0.0000,  1.1250])
+    tensor([-0.0000, 0.0000, 1.1250])
     """
     if inplace:
         return in_place(hardswish, input)

@@ -141,7 +141,7 @@ def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The tangent of x, in radians.
 
     >>> nc.tan(nc.tensor([0.0, 0.7854]))
-    tensor([0., 1.])
+    tensor([0.0000, 1.0000])
     """
     y = native(_core.tan, input, out=out)
     return record("tan", y, (input,), _tan_rule, (y,))
