@@ -35,9 +35,8 @@ def check_wheel(path: Path) -> list[str]:
         wrong.append("has no native module")
     if b"\0.symtab\0" in native or b".debug_info" in native:
         wrong.append(f"{module} is not stripped")
-    print(
-        f"{path.name}: {path.stat().st_size / MEBIBYTE:.2f} MiB, {len(names)} files, module {len(native) / MEBIBYTE:.2f} MiB"
-    )
+    size, module_size = path.stat().st_size / MEBIBYTE, len(native) / MEBIBYTE
+    print(f"{path.name}: {size:.2f} MiB, {len(names)} files, module {module_size:.2f} MiB")
     return wrong
 
 

@@ -116,7 +116,7 @@ def attached_methods() -> list[str]:
 class _Bodies(ast.NodeTransformer):
     """Takes out what a stub does not say: bodies, docstrings, values."""
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.body = [ast.Expr(ast.Constant(...))]
         arguments = node.args
         for a in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]:
@@ -126,14 +126,17 @@ class _Bodies(ast.NodeTransformer):
             node.returns = ast.parse(annotation(ast.unparse(node.returns)), mode="eval").body
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         fields: dict[str, str] = {}
         for statement in ast.walk(node):
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Attribute):
                 fields[statement.target.attr] = annotation(ast.unparse(statement.annotation))
             elif isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):
-                if getattr(statement.targets[0].value, "id", None) == "self":
-                    fields.setdefault(statement.targets[0].attr, ATTRIBUTES.get(statement.targets[0].attr, "Any"))
+                target = statement.targets[0]
+                of_self = getattr(target.value, "id", None) == "self"
+                fields |= (
+                    {target.attr: ATTRIBUTES.get(target.attr, "Any")} if of_self and target.attr not in fields else {}
+                )
         keep = [s for s in node.body if isinstance(s, ast.FunctionDef)]
         aliases = [s for s in node.body if isinstance(s, ast.Assign) and isinstance(s.value, ast.Name)]
         node.body = [ast.parse(f"{name}: {kind}").body[0] for name, kind in fields.items()]

@@ -133,12 +133,12 @@ void binary(const BinaryArgs& args, const LaunchContext& ctx) {
   const int b = bytes_of(args.dtype);
   walk<3>(args.loop, {is_predicate<Op> ? 1 : b, b, b}, grain<Op>(), ctx,
           choose<Op>(args.dtype,
-                      []<class T>() -> Inner {
-                        if constexpr (is_integer_only<Op> && !is_integer<T>)
-                          return nullptr;
-                        else
-                          return binary_inner<Op, T>;
-                      }),
+                     []<class T>() -> Inner {
+                       if constexpr (is_integer_only<Op> && !is_integer<T>)
+                         return nullptr;
+                       else
+                         return binary_inner<Op, T>;
+                     }),
           nullptr);
 }
 

@@ -83,8 +83,8 @@ class DataLoader:
     `random`, NumPy's old global generator and nncore are seeded with a seed of its own, and kernels use one thread.
 
     >>> import nncore as nc
-    >>> data = TensorDataset(nc.arange(5), nc.arange(5) * 10)
-    >>> [y for x, y in DataLoader(data, batch_size=2)]
+    >>> data = nc.data.TensorDataset(nc.arange(5), nc.arange(5) * 10)
+    >>> [y for x, y in nc.data.DataLoader(data, batch_size=2)]
     [tensor([ 0, 10]), tensor([20, 30]), tensor([40])]
     """
 

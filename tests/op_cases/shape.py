@@ -1,0 +1,98 @@
+"""Cases of the views and copies that only move elements; what they compute is exact."""
+
+import numpy as np
+
+import nncore as nc
+from op_cases import Case, Draw, Sample, layouts
+
+EXACT = {"float32": (0, 0), "float64": (0, 0)}
+
+
+def calls(*arguments, shape=(2, 3, 4)):
+    """The operation with each tuple of arguments, on every memory layout."""
+
+    def samples(draw: Draw):
+        for more in arguments:
+            for x in layouts(draw.normal(*shape)):
+                yield Sample((x, *more), label=str(more))
+
+    return samples
+
+
+def row(name: str, reference, samples) -> Case:
+    return Case(name, getattr(nc, name), reference, samples, tolerance=EXACT)
+
+
+def pieces(x, size, dim=0):
+    """Parts of `size` along a dimension, or of the sizes given."""
+    ends = np.cumsum(size) if isinstance(size, (list, tuple)) else np.arange(size, x.shape[dim] + size, size)
+    return tuple(np.split(x, ends[:-1], axis=dim))
+
+
+def chunks(x, count, dim=0):
+    """At most `count` parts, all but the last equally large."""
+    return pieces(x, -(-x.shape[dim] // count), dim)
+
+
+def unbound(x, dim=0):
+    """The slices along a dimension."""
+    return tuple(np.moveaxis(x, dim, 0))
+
+
+def flat(x, start=0, end=-1):
+    """The dimensions from start to end as one."""
+    start, end = start % x.ndim, end % x.ndim
+    return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+
+
+def grids(x, y):
+    """Coordinates of the grid over two vectors."""
+    return tuple(np.meshgrid(x, y, indexing="ij"))
+
+
+def together(x, y):
+    """Both with the shape that they broadcast to."""
+    return tuple(np.broadcast_arrays(x, y))
+
+
+def diagonals(x):
+    """Matrices with the last dimension on the diagonal."""
+    return x[..., None] * np.eye(x.shape[-1], dtype=x.dtype)
+
+
+def vectors(draw: Draw):
+    yield Sample((draw.normal(3), draw.normal(4)))
+    yield Sample((draw.normal(1), draw.normal(5)))
+
+
+def two_shapes(draw: Draw):
+    yield Sample((draw.normal(3, 1), draw.normal(4)))
+    yield Sample((draw.normal(2, 3), draw.normal(2, 3)))
+
+
+SWAPS = calls((0, 1), (-1, 0), (1, 1))
+MOVES = calls((0, 2), (-1, 0), ((0, 1), (2, 0)))
+
+CASES = [
+    row("clone", np.copy, calls(())),
+    row("reshape", np.reshape, calls(((4, 6),), ((-1,),), ((2, 12),))),
+    row("ravel", np.ravel, calls(())),
+    row("flatten", flat, calls((), (1,), (0, 1), (-2, -1))),
+    row("unflatten", lambda x, d, s: x.reshape(*x.shape[:d], *s, *x.shape[d + 1 :]), calls((1, (3, 1)), (0, (1, 2)))),
+    row("permute", np.transpose, calls(((2, 0, 1),), ((0, 1, 2),), ((-1, 1, 0),))),
+    *[row(name, np.swapaxes, SWAPS) for name in ("transpose", "swapaxes", "swapdims")],
+    *[row(name, np.moveaxis, MOVES) for name in ("movedim", "moveaxis")],
+    row("t", np.transpose, calls((), shape=(3, 4))),
+    row("squeeze", np.squeeze, calls((1,), (-1,), ((1, 3),), shape=(2, 1, 3, 1))),
+    row("unsqueeze", np.expand_dims, calls((0,), (-1,), (2,))),
+    row("narrow", lambda x, d, s, n: np.moveaxis(np.moveaxis(x, d, 0)[s : s + n], 0, d), calls((1, 1, 2), (2, 0, 4))),
+    row("select", lambda x, d, i: np.take(x, i, axis=d), calls((0, 1), (-1, -2))),
+    row("unbind", unbound, calls((), (1,), (-1,))),
+    row("split", pieces, calls((2, 1), (3, 2), ([1, 3], 2))),
+    row("chunk", chunks, calls((2,), (3, 2), (9, 1))),
+    row("tile", np.tile, calls(((2, 1, 1),), ((2, 2),))),
+    row("broadcast_to", np.broadcast_to, calls(((5, 2, 3, 4),), ((2, 3, 4),))),
+    row("broadcast_tensors", together, two_shapes),
+    row("meshgrid", grids, vectors),
+    row("diag_embed", diagonals, calls((), shape=(2, 3))),
+]
