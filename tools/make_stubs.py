@@ -175,11 +175,13 @@ def public_names() -> str:
     """The stub of the package: every public name, imported from where it is made."""
     lines = set()
     facts = []
+    text = (PACKAGE / "__init__.py").read_text()
+    imported = {a.name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.ImportFrom) for a in n.names}
     for name, value in vars(nncore).items():
         if name.startswith("_") and name != "__version__":
             continue
         if isinstance(value, types.ModuleType):
-            if value.__name__ == f"nncore.{name}":
+            if value.__name__ == f"nncore.{name}" and name in imported:
                 lines.add(f"from nncore import {name} as {name}")
         elif isinstance(value, _core.dtype):
             facts.append(f"{name}: dtype")

@@ -1,14 +1,8 @@
 from nncore import autograd as autograd
 from nncore import data as data
-from nncore import extras as extras
-from nncore import grad_mode as grad_mode
 from nncore import linalg as linalg
 from nncore import nn as nn
-from nncore import ops as ops
 from nncore import optim as optim
-from nncore import profiling as profiling
-from nncore import serialization as serialization
-from nncore import tape as tape
 from nncore import testing as testing
 from nncore import utils as utils
 from nncore._core import available_isas as available_isas

@@ -445,7 +445,7 @@ def softsign(input: Array, *args, out: Array | None = None) -> Array:
     ...
 def softsign_backward(gy: Array, saved: Array, *args) -> Array:
     ...
-def sort(input: Array, dim: typing.SupportsInt | typing.SupportsIndex, descending: builtins.bool) -> tuple[Array, Array]:
+def sort(input: Array, dim: typing.SupportsInt | typing.SupportsIndex, descending: builtins.bool, keep: typing.SupportsInt | typing.SupportsIndex | None = None) -> tuple[Array, Array]:
     """
     (values, indices)
     """
