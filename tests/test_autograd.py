@@ -372,3 +372,37 @@ def test_backward_from_many_threads():
     for w in workers:
         w.join()
     assert results == [[2, 4]] * 200
+
+
+def test_retain_grad_sees_what_the_hooks_leave_and_follows_writes():
+    x = leaf(1.0, 2.0)
+    h = x * 2
+    h.retain_grad()
+    h.retain_grad()
+    h.register_hook(lambda g: g * 5)
+    h.sum().backward()
+    assert h.grad.tolist() == [5.0, 5.0]
+    h = x * 2
+    h.retain_grad()
+    h.mul_(3)
+    h.sum().backward()
+    assert h.grad.tolist() == [1.0, 1.0]  # of the values that were written
+    with pytest.raises(RuntimeError, match="requires_grad=False"):
+        x.detach().retain_grad()
+
+
+def test_backward_of_some_inputs():
+    x, y = leaf(2.0), leaf(3.0)
+    h = x * y
+    (h * y).sum().backward(inputs=[y, h])
+    assert (x.grad, y.grad.tolist(), h.grad.tolist()) == (None, [12.0], [3.0])
+    for call in (lambda: h.sum().backward(inputs=[]), lambda: nc.autograd.grad(h.sum(), [])):
+        with pytest.raises(RuntimeError, match="at least one input"):
+            call()
+
+
+def test_overwritten_values_get_a_gradient_of_zero():
+    x, y = leaf(1.0, 2.0), leaf(3.0)
+    h = x.clone().copy_(y)
+    assert [g.tolist() for g in nc.autograd.grad(h.sum(), (x, y))] == [[0.0, 0.0], [2.0]]
+    assert x.clone().copy_(nc.tensor([1, 2])).requires_grad

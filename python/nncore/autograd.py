@@ -31,11 +31,19 @@ __all__ = [
 
 
 def backward(
-    tensors: Sequence[Tensor], gradients: Sequence[Tensor | None] | None = None, retain_graph=None, create_graph=False
+    tensors: Sequence[Tensor],
+    grad_tensors: Sequence[Tensor | None] | None = None,
+    retain_graph=None,
+    create_graph=False,
+    inputs=None,
 ) -> None:
-    """Adds to `grad` of every leaf the gradient of the tensors, weighted with `gradients` (1 for a scalar)."""
-    tensors, gradients = _roots("backward", tensors, gradients)
-    _run(tensors, gradients, None, create_graph if retain_graph is None else retain_graph, create_graph)
+    """Adds to `grad` of every leaf (or of the inputs only) the gradient of the tensors, weighted by `grad_tensors`."""
+    tensors, gradients = _roots("backward", tensors, grad_tensors)
+    wanted = None if inputs is None else _wanted("backward", inputs)
+    found = _run(tensors, gradients, wanted, create_graph if retain_graph is None else retain_graph, create_graph)
+    for x, g in zip(wanted or (), found, strict=True):
+        if g is not None:
+            _accumulate(x, g, False, create_graph)
 
 
 def grad(
@@ -52,10 +60,7 @@ def grad(
     (tensor(18.),)
     """
     roots, gradients = _roots("grad", outputs, grad_outputs)
-    wanted = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
-    for i, x in enumerate(wanted):
-        if not x._requires_grad:
-            raise RuntimeError(f"grad: input {i} does not require grad")
+    wanted = _wanted("grad", inputs)
     found = _run(roots, gradients, wanted, create_graph if retain_graph is None else retain_graph, create_graph)
     for i, g in enumerate(found):
         if g is None and not allow_unused:
@@ -64,6 +69,16 @@ def grad(
                 "desired behavior."
             )
     return tuple(found)
+
+
+def _wanted(operation: str, inputs) -> tuple:
+    wanted = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
+    if not wanted:
+        raise RuntimeError(f"{operation}: expected at least one input to differentiate by, got none")
+    for i, x in enumerate(wanted):
+        if not x._requires_grad:
+            raise RuntimeError(f"{operation}: input {i} does not require grad")
+    return wanted
 
 
 def _roots(operation: str, tensors, gradients) -> tuple[list, list]:

@@ -199,11 +199,13 @@ class Tensor:
 
     def detach_(self) -> Tensor:
         """Takes this tensor off the tape: it becomes a leaf."""
+        if self._base is not None:
+            raise RuntimeError("detach_: a view cannot be detached in place. Use detach() instead.")
         self._node, self._index, self._requires_grad = None, 0, False
         return self
 
-    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False):
-        """Adds the gradient of this tensor to the `grad` of every leaf that it was computed from.
+    def backward(self, gradient: Tensor | None = None, retain_graph=None, create_graph=False, inputs=None) -> None:
+        """Adds the gradient of this tensor to the `grad` of every leaf that it was computed from, or of the inputs.
 
         gradient weights the elements and has this tensor's shape; a tensor of one element needs none.
 
@@ -212,7 +214,7 @@ class Tensor:
         >>> w.grad
         tensor([2., 4.])
         """
-        autograd.backward((self,), (gradient,), retain_graph, create_graph)
+        autograd.backward((self,), (gradient,), retain_graph, create_graph, inputs)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls hook(gradient) when this tensor's gradient is known; what it returns, if anything, replaces it."""
@@ -226,7 +228,9 @@ class Tensor:
         return RemovableHandle(node.hooks.setdefault(self._index, {}), hook)
 
     def retain_grad(self) -> None:
-        """Makes backward keep the gradient of this tensor in `grad` though it is not a leaf."""
+        """Makes backward keep the gradient of this tensor, as its hooks leave it, in `grad` though it is not a leaf."""
+        if not self._requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self._node is None:
             return
         reference = weakref.ref(self)
@@ -236,7 +240,9 @@ class Tensor:
             if tensor is not None:
                 tensor.grad = gradient.detach().clone() if tensor.grad is None else tensor.grad + gradient
 
-        self.register_hook(keep)
+        node = self._node
+        node.hooks = {} if node.hooks is None else node.hooks
+        node.hooks.setdefault(self._index, {}).setdefault(RETAIN, keep)
 
     def _ones_like(self) -> Tensor:
         return Tensor(_core.full(self._array.shape, 1, self._array.dtype, self._array.device))
@@ -333,6 +339,9 @@ class Tensor:
         return tensor
 
 
+RETAIN = -1  # the key of retain_grad's hook among a tensor's hooks; it stays the last of them
+
+
 class RemovableHandle:
     """What registering a hook returns: `remove()` takes the hook out again."""
 
@@ -344,6 +353,8 @@ class RemovableHandle:
         RemovableHandle._next += 1
         self._hooks = hooks
         hooks[self.id] = hook
+        if RETAIN in hooks:
+            hooks[RETAIN] = hooks.pop(RETAIN)
 
     def remove(self) -> None:
         """Takes the hook out. Doing so twice does no harm."""

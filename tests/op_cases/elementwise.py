@@ -161,6 +161,7 @@ def prelu_samples(draw: Draw):
 
 def prelu_misfits(draw: Draw):
     yield Wrong((draw.normal(2, 3), draw.normal(4)), RuntimeError, "one for each channel of the input")
+    yield Wrong((draw.normal(2, 3), draw.normal(3).astype("float64")), RuntimeError, "a weight of the input's dtype")
 
 
 def glu_samples(draw: Draw):

@@ -252,6 +252,13 @@ def case(function, reference, samples, wrong=lambda draw: iter(()), **options) -
     return Case(options.pop("name", reference.__name__), function, reference, samples, wrong, EXACT, **options)
 
 
+def lines(draw: Draw):
+    for indexing in ("ij", "xy"):
+        yield Sample((draw.normal(3), draw.normal(4)), {"indexing": indexing}, label=indexing)
+        yield Sample((draw.normal(3), draw.normal(4), draw.normal(2)), {"indexing": indexing}, label=f"{indexing} of 3")
+    yield Sample((draw.normal(3),), {"indexing": "xy"}, label="of 1")
+
+
 CASES = [
     case(nc.index_select, R.index_select, selections, bad_places),
     Case("index_add", nc.index_add, R.index_add, additions, tolerance=SUMS),
@@ -269,6 +276,7 @@ CASES = [
     case(lambda x, key: x[key], R.getitem, keys, bad_keys),
     case(lambda *xs, dim=0: nc.cat(xs, dim), R.cat, joined, bad_joins, benchmark=large_joins),
     case(lambda *xs, dim=0: nc.stack(xs, dim), R.stack, stacked),
+    case(nc.meshgrid, R.meshgrid, lines),
     case(lambda x, repeats: x.repeat(repeats), R.repeat, with_options(((2, 3),), ((1, 2),), ((2, 1, 3),), ((0, 2),))),
     case(nc.repeat_interleave, R.repeat_interleave, with_options((2,), (3, 0), ([1, 0, 2, 1], 0), (2, -1))),
     case(lambda x, dims: x.flip(dims), R.flip, with_options(((0,),), ((0, 1),), ((-1,),))),

@@ -78,7 +78,7 @@ def derivatives(library, function, args, kwargs, weights, second: bool) -> list:
 
 
 def _dense(gradient, x) -> np.ndarray:
-    return np.zeros(tuple(x.shape)) if gradient is None else gradient.detach().numpy(force=True)
+    return np.zeros_like(x.detach().numpy()) if gradient is None else gradient.detach().numpy(force=True)
 
 
 @pytest.mark.parametrize("case", all_cases(), ids=str)

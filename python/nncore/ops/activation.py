@@ -106,6 +106,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     tensor([[-0.5000, -0.1000]])
     """
     channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.dtype != input.dtype:
+        raise RuntimeError(f"prelu: expected a weight of the input's dtype {input.dtype}, got {weight.dtype}")
     if weight.ndim > 1 or weight.numel() not in (1, channels):
         raise RuntimeError(
             f"prelu: expected a weight with 1 element or {channels}, one for each channel of the input "

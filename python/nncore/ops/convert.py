@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nncore import _core
 from nncore.autograd import is_grad_enabled, record
-from nncore.ops.inplace import check_writable, write
+from nncore.ops.inplace import before, check_writable, write
 from nncore.tensor import Tensor, tensor_method
 
 
@@ -97,8 +97,15 @@ def copy_(self: Tensor, src: Tensor) -> Tensor:
     if not recorded:
         _core.copy(self._array, src._array)
         return self
-    write(self, clone(src.to(self.dtype).expand(self.shape)), recorded)
+    src = src.to(self.dtype).expand(self.shape)
+    write(self, record("copy_", Tensor(_core.clone(src._array)), (before(self), src), _copy_rule), recorded)
     return self
+
+
+_copy_rule = (
+    lambda gy: Tensor(_core.full(gy.shape, 0, gy.dtype, gy.device)),
+    lambda gy: gy,
+)  # nothing of the old values is left
 
 
 @tensor_method

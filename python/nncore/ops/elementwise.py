@@ -237,14 +237,16 @@ _atan2_rule = BinaryRule(
 
 
 @tensor_method
-def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number) -> Tensor:
-    """input where the condition holds, other elsewhere.
+def where(condition: Tensor, input: Tensor | Number | None = None, other: Tensor | Number | None = None):
+    """input where the condition holds, other elsewhere; of the condition alone, where it holds, as nonzero's tuple.
 
     >>> nc.where(nc.tensor([True, False]), nc.tensor([1.0, 2.0]), 0.0)
     tensor([1., 0.])
     """
     if not isinstance(condition, Tensor):
         raise TypeError(f"where: expected a tensor as condition, got {type(condition).__name__}")
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
     z = native(_core.where, condition, input, other)
     return record_binary("where", z, input, other, _where_rule, (condition,))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from nncore import _core
 from nncore.autograd import edge_of, is_grad_enabled, record
 from nncore.ops.creation import arange
-from nncore.tensor import Tensor
+from nncore.tensor import RETAIN, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,13 +91,28 @@ def write(x: Tensor, value: Tensor, recorded: bool) -> None:
     _core.copy(x._array, value._array)
     if not recorded:
         return
+    place = (x._node, x._index)
     x._node, x._index, x._requires_grad = value._node, value._index, value._requires_grad
+    _carry_retained(x, *place)
     base = x if x._base is None else x._base
     if base is not x:
+        place = (base._node, base._index)
         record("in_place_on_view", base, (base, x), _in_place_rule, (_places(x, base), base.shape))
+        _carry_retained(base, *place)
     for view in base._views or ():
         if view is not x:
+            place = (view._node, view._index)
             record("view_after_write", view, (base,), _view_rule, (_places(view, base), base.shape))
+            _carry_retained(view, *place)
+
+
+def _carry_retained(x: Tensor, node, index: int) -> None:
+    """x has moved from there: retain_grad keeps the gradient of its new values. Other hooks stay with the old ones."""
+    hooks = node.hooks.get(index) if node is not None and node.hooks else None
+    keep = hooks.pop(RETAIN, None) if hooks else None
+    if keep is not None and x._node is not None:
+        x._node.hooks = {} if x._node.hooks is None else x._node.hooks
+        x._node.hooks.setdefault(x._index, {})[RETAIN] = keep
 
 
 def _places(view: Tensor, base: Tensor) -> Tensor:

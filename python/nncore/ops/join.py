@@ -226,5 +226,5 @@ def meshgrid(*tensors, indexing: str = "ij") -> tuple[Tensor, ...]:
     shape = [x.numel() for x in tensors]
     grids = [expand(reshape(x, [-1 if d == i else 1 for d in range(len(shape))]), shape) for i, x in enumerate(tensors)]
     if swap:
-        grids = [g.transpose(0, 1) for g in (grids[1], grids[0], *grids[2:])]
+        grids = [grids[1], grids[0], *grids[2:]]
     return tuple(grids)

@@ -111,6 +111,10 @@ def stack(*arrays, dim=0):
     return np.stack(arrays, dim)
 
 
+def meshgrid(*arrays, indexing="ij"):
+    return tuple(np.meshgrid(*arrays, indexing=indexing))
+
+
 def repeat(x, repeats):
     return np.tile(x, repeats)
 
