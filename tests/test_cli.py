@@ -138,6 +138,11 @@ def test_runs_do_not_overwrite_each_other(tmp_path, monkeypatch):
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["digits-mlp-seed3", "digits-mlp-seed3-2"]
 
 
+def heed_sigint():
+    """In a child: SIGINT interrupts, also where these tests run in the background of a shell that ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_ctrl_c_saves(tmp_path, workers):
@@ -155,7 +160,12 @@ def test_ctrl_c_saves(tmp_path, workers):
         str(workers),
     ]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_sigint,
     )
     while not (line := process.stdout.readline()).startswith("epoch      2/"):
         assert line, process.stderr.read()

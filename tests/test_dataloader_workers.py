@@ -220,7 +220,9 @@ def script(body, **options):
         if __name__ == "__main__":
     """
     text = textwrap.dedent(head) + textwrap.indent(textwrap.dedent(body), "    ")
-    return subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heed_sigint = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731  # a shell may ignore it
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", text], preexec_fn=heed_sigint, **pipes)
 
 
 def test_interpreter_exit_with_live_workers():
