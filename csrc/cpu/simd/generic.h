@@ -14,11 +14,13 @@ struct Number;
 template <>
 struct Number<float> {
   using Bits = int32_t;
+  using Unsigned = uint32_t;
   static constexpr float integral = 0x1p23f;  // every number from here on is a whole number
 };
 template <>
 struct Number<double> {
   using Bits = int64_t;
+  using Unsigned = uint64_t;
   static constexpr double integral = 0x1p52;
 };
 
@@ -28,6 +30,8 @@ struct GenericLanes {
   using BitsOfOne = typename Number<T>::Bits;
   typedef T Values __attribute__((vector_size(bytes)));
   typedef BitsOfOne Bits __attribute__((vector_size(bytes)));
+  using UnsignedOfOne = typename Number<T>::Unsigned;
+  typedef UnsignedOfOne Unsigned __attribute__((vector_size(bytes)));
   using Mask = Bits;  // all bits of a lane, or none
 
   NN_FN Values broadcast(T x) { return x - Values{}; }
@@ -100,12 +104,12 @@ struct GenericLanes {
   NN_FN Values split(Values x, Values& e) {
     if constexpr (sizeof(T) == 4) {
       const Mask tiny = lt(x, broadcast(0x1p-126f));
-      const Bits bits = (Bits)select(tiny, x * broadcast(0x1p24f), x) + 0x00400000;
+      const Bits bits = (Bits)((Unsigned)select(tiny, x * broadcast(0x1p24f), x) + 0x00400000u);  // wraps for NaN
       e = __builtin_convertvector(bits >> 23, Values) - select(tiny, broadcast(128 + 23), broadcast(127));
       return (Values)((bits & 0x007fffff) + 0x3f400000);
     } else {
       const Mask tiny = lt(x, broadcast(0x1p-1022));
-      const Bits bits = (Bits)select(tiny, x * broadcast(0x1p54), x) + 0x0008000000000000;
+      const Bits bits = (Bits)((Unsigned)select(tiny, x * broadcast(0x1p54), x) + 0x0008000000000000u);
       const Bits exponent = (bits >> 52) | (Bits)broadcast(0x1p52);  // as a number: 2^52 + the exponent's field
       e = (Values)exponent - select(tiny, broadcast(0x1p52 + 1024 + 53), broadcast(0x1p52 + 1023));
       return (Values)((bits & 0x000fffffffffffff) + 0x3fe8000000000000);
