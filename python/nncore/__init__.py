@@ -251,3 +251,13 @@ __version__ = _core.version
 
 from nncore import data, linalg, nn, optim, testing, utils  # noqa: E402
 from nncore.serialization import load, save  # noqa: E402
+
+_ON_DEMAND = ("models", "viz")  # subpackages that a program imports by using them, so that `import nncore` stays short
+
+
+def __getattr__(name: str):
+    if name in _ON_DEMAND:
+        import importlib
+
+        return importlib.import_module(f"nncore.{name}")
+    raise AttributeError(f"module 'nncore' has no attribute {name!r}")

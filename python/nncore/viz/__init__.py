@@ -2,5 +2,6 @@
 
 from .curves import learning_curve
 from .images import Examples, prediction_grid
+from .networks import network
 
-__all__ = ["Examples", "learning_curve", "prediction_grid"]
+__all__ = ["Examples", "learning_curve", "network", "prediction_grid"]

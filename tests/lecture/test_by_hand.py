@@ -1,0 +1,34 @@
+"""The numbers that the lecture computes by hand, to the digits given there."""
+
+import pytest
+
+
+def test_02_forward_by_hand(lecture):
+    program = lecture(2)
+    assert program.u1.tolist() == [11, -14]
+    assert program.h.tolist() == [11, 0]
+    assert program.y.item() == program.by_hand == program.layers_say == 33
+    assert program.loss.item() == 169
+
+
+def test_03_backward_by_hand(lecture):
+    program = lecture(3)
+    assert program.y.item() == pytest.approx(0.95257194, abs=5e-9)
+    w2 = [-1.72104507e00, -1.43112111e-06]
+    w1 = [[-1.72463398e-04, -2.58695098e-04, -8.62316992e-05], [-5.72447970e-06, -8.58671954e-06, -2.86223985e-06]]
+    for found in (program.chain_w2, program.w2.grad):
+        assert found.tolist() == pytest.approx(w2, rel=5e-9)
+    for found in (program.chain_w1, program.w1.grad):
+        for row, expected in zip(found.tolist(), w1):
+            assert row == pytest.approx(expected, rel=5e-9)
+    assert "-1.72104507e+00" in program.printed
+
+
+def test_06_gradient_descent(lecture):
+    program = lecture(6)
+    assert program.first_step == [3.0, 1.5]
+    assert program.paths[0.05][-1] == pytest.approx(3 * 0.95**20)
+    assert abs(program.paths[0.5][-1]) < 1e-5
+    assert abs(program.paths[2.1][-1]) > 15
+    assert program.quiet[-1] == pytest.approx(0.9456, abs=1e-3)
+    assert program.in_deep_valley > 0.5
