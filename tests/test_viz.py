@@ -1,11 +1,18 @@
 """The figures: what is on them, checked in the figure objects; how they look is for eyes."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
+import nncore as nc
+
 pytest.importorskip("matplotlib")
 
+import itertools
+
 from nncore import viz
+from nncore.viz.layered import Layout
 
 
 def row(epoch):
@@ -48,3 +55,60 @@ def test_prediction_grid(tmp_path):
     assert shown[0].title.get_color() != shown[4].title.get_color()
     figure.savefig(tmp_path / "grid.png")
     viz.prediction_grid([none], ("a",)).savefig(tmp_path / "none.png")
+
+
+def test_network_writes_every_label():
+    figure = viz.network([["1", "2"], ["a long name"]], [[["w1", "w2"]]], ["in", "out"], "title")
+    assert {t.get_text() for t in figure.axes[0].texts} == {"1", "2", "a long name", "w1", "w2", "in", "out"}
+
+
+def test_matrix_writes_every_value():
+    figure = viz.matrix(np.array([[1, 2], [3, 4.5]]), ["a", "b"], ["c", "d"], "title", "unit")
+    assert [t.get_text() for t in figure.axes[0].texts] == ["1", "2", "3", "4.5"]
+
+
+def test_with_derivative_draws_the_derivative():
+    figure = viz.with_derivative({"square": lambda x: x * x}, low=-1, high=1)
+    value, slope = figure.axes[0].lines[:2]
+    np.testing.assert_allclose(value.get_ydata(), value.get_xdata() ** 2)
+    np.testing.assert_allclose(slope.get_ydata(), 2 * value.get_xdata())
+
+
+def chain(length):
+    x = nc.tensor([1.0, 2.0], requires_grad=True)
+    y = x
+    for _ in range(length):
+        y = y * 1.5 + x
+    return y.sum(), x
+
+
+@pytest.mark.parametrize("with_dot", [False, True])
+def test_graph(with_dot, monkeypatch, tmp_path):
+    if not with_dot:
+        monkeypatch.setattr("shutil.which", lambda name: None)
+    result, x = chain(3)
+    drawing = viz.graph(result, {"x": x})
+    assert [v.label for v in drawing.vertices].count("mul") == 3
+    assert drawing.edges[0].label == "x = (1, 2)\ngradient (8.12, 8.12)"
+    root = ElementTree.fromstring(drawing.save(tmp_path / "graph.svg").read_text(encoding="utf-8"))
+    texts = {"".join(t.itertext()) for t in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"x", "mul", "add", "sum", "result"} <= texts
+    assert drawing.dot.count(" -> ") == len(drawing.edges)
+    assert x.grad is None
+    result.backward()  # the tape is still whole
+    assert x.grad.tolist() == [8.125, 8.125]
+
+
+def test_graph_keeps_vertices_apart(monkeypatch):
+    drawing = viz.graph(chain(6)[0])
+    layout = Layout(drawing.vertices, drawing.edges)
+    for column in layout.columns:
+        points = [layout.points[i] for i in column]
+        assert all(b.y - a.y >= (a.room + b.room) / 2 - 1e-6 for a, b in itertools.pairwise(points))
+    for edge in drawing.edges:
+        assert layout.points[edge.start].layer < layout.points[edge.end].layer
+
+
+def test_graph_without_a_tape():
+    with pytest.raises(ValueError, match="graph: the result was not computed from a tensor that requires a gradient"):
+        viz.graph(nc.ones(2))

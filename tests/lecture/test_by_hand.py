@@ -3,6 +3,15 @@
 import pytest
 
 
+def test_01_wine(lecture):
+    program = lecture(1)
+    assert program.said == "red"
+    assert sum(program.probabilities.tolist()) == pytest.approx(1)
+    assert program.accuracy >= 0.97
+    assert program.with_four < program.accuracy
+    assert program.confusion.sum() == 178
+
+
 def test_02_forward_by_hand(lecture):
     program = lecture(2)
     assert program.u1.tolist() == [11, -14]
@@ -24,6 +33,14 @@ def test_03_backward_by_hand(lecture):
     assert "-1.72104507e+00" in program.printed
 
 
+def test_04_activations(lecture):
+    program = lecture(4)
+    assert program.steepest["sigmoid"] == pytest.approx((0.25, 0.0))
+    assert program.steepest["tanh"][0] == pytest.approx(1)
+    assert 0.4 < program.dead["ReLU"] < 0.6
+    assert program.dead["leaky ReLU (slope 0.1)"] == 0
+
+
 def test_06_gradient_descent(lecture):
     program = lecture(6)
     assert program.first_step == [3.0, 1.5]
@@ -32,3 +49,14 @@ def test_06_gradient_descent(lecture):
     assert abs(program.paths[2.1][-1]) > 15
     assert program.quiet[-1] == pytest.approx(0.9456, abs=1e-3)
     assert program.in_deep_valley > 0.5
+
+
+def test_08_backpropagation(lecture):
+    program = lecture(8)
+    assert (program.a.grad.item(), program.b.grad.item()) == (6, 2)
+    assert program.order == ["pow", "sub", "sigmoid", "matmul", "sigmoid", "matmul"]
+    labels = {edge.label.split(" = ")[0]: edge.label for edge in program.drawing.edges}
+    assert set(labels) == {"x", "W1", "w2", "u1", "h", "u2", "y", "error", "L"}
+    assert all("gradient" in label for label in labels.values())
+    assert f"gradient ({program.w2.grad[0].item():.3g}, " in labels["w2"]
+    assert len(program.pictures) == 3

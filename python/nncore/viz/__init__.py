@@ -1,7 +1,13 @@
-"""Pictures of training: each function returns a matplotlib figure (extra `demo`) and saves nothing."""
+"""Pictures of networks and of training, saved by whoever asked for them.
+
+Each function returns a matplotlib figure (extra `demo`); `graph` returns an SVG drawing, and needs nothing.
+"""
 
 from .curves import learning_curve
+from .functions import with_derivative
+from .graph import Graph, graph
 from .images import Examples, prediction_grid
+from .matrices import matrix
 from .networks import network
 
-__all__ = ["Examples", "learning_curve", "network", "prediction_grid"]
+__all__ = ["Examples", "Graph", "graph", "learning_curve", "matrix", "network", "prediction_grid", "with_derivative"]

@@ -15,7 +15,7 @@ def network(
     captions: Sequence[str] = (),
     title: str = "",
 ):
-    """The layers of a network from left to right: a circle for each neuron, a line for each connection.
+    """The layers of a network from left to right: a circle or a box for each neuron, a line for each connection.
 
     `neurons[l][i]` is written into neuron i of layer l; `connections[l][i][j]` beside the line that leads from neuron j
     of layer l to neuron i of layer l + 1, so that a weight matrix [outputs, inputs] goes in as it is. `captions` stand
@@ -35,9 +35,9 @@ def network(
             for j, label in enumerate(row):
                 _connect(axes, places[at][j], places[at + 1][i], label, share=0.33 + 0.12 * (j % 2))
     for layer, labels in zip(places, neurons, strict=True):
+        short = all(len(line) < 6 for label in labels for line in label.split("\n"))
+        shape = "circle,pad=0.5" if short else "round,pad=0.5,rounding_size=0.8"
         for place, label in zip(layer, labels, strict=True):
-            short = max(map(len, label.split("\n"))) < 7
-            shape = "circle,pad=0.5" if short else "round,pad=0.5,rounding_size=0.8"
             box = {"boxstyle": shape, "facecolor": _NEURON, "edgecolor": "black"}
             axes.text(*place, label, ha="center", va="center", fontsize=10, bbox=box, zorder=3)
     for at, caption in enumerate(captions):
