@@ -174,21 +174,28 @@ def cumprod(input: Tensor, dim: int, *, dtype: _core.dtype | None = None) -> Ten
     tensor([1., 2., 6.])
     """
     x = input if dtype is None else input.to(dtype)
-    return record("cumprod", Tensor(_core.cumprod(x._array, dim)), (x,), _cumprod_rule, (x, dim))
+    y = Tensor(_core.cumprod(x._array, dim))
+    return record("cumprod", y, (x,), _cumprod_rule, (x, y, dim))
 
 
-def _cumprod_gradient(gy: Tensor, x: Tensor, dim: int) -> Tensor:
-    """gx[k] = sum over i >= k of gy[i] * product of the x[j], j <= i, but x[k]: no division, so that 0 does no harm."""
-    from nncore.ops.elementwise import where
-    from nncore.ops.matrices import tril
+def _cumprod_gradient(gy: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """gx[k] = x[0] ... x[k-1] s[k] with s[k] = gy[k] + x[k+1] s[k+1]: no division, so that 0 does no harm.
+
+    The recurrence takes log2(n) steps (Kogge and Stone 1973): after each, s[k] = terms[k] + factors[k] s[k + reach]
+    with a reach twice as long.
+    """
+    from nncore.ops.join import cat
 
     if x.ndim == 0:
         return gy
-    x, gy = x.movedim(dim, -1), gy.movedim(dim, -1)
-    n = x.shape[-1]
-    without = where(x.new_ones((n, n), dtype=_core.dtype.bool).tril(0).triu(0), 1.0, x.unsqueeze(-2))  # [..., k, j]
-    products = tril(without.cumprod(-1).transpose(-1, -2))  # [..., i, k]: nothing of x[k] is in y[i] for i < k
-    return (gy.unsqueeze(-1) * products).sum(-2).movedim(-1, dim)
+    x, y, terms = x.movedim(dim, -1), y.movedim(dim, -1), gy.movedim(dim, -1)
+    n, reach, factors = x.shape[-1], 1, x[..., 1:]
+    while reach < n:
+        terms = cat([terms[..., :-reach] + factors * terms[..., reach:], terms[..., n - reach :]], -1)
+        factors = factors[..., :-reach] * factors[..., reach:]
+        reach *= 2
+    before = cat([y[..., :1].new_ones(y[..., :1].shape), y[..., :-1]], -1)
+    return (before * terms).movedim(-1, dim)
 
 
 _cumprod_rule = (_cumprod_gradient,)
