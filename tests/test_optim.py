@@ -297,7 +297,10 @@ def test_errors(call, error, message):
 
 def test_gradient_of_another_shape_is_an_error():
     (param,) = parameters(shapes=[(4,)])
-    param.grad = nc.ones(3)
+    with pytest.raises(RuntimeError, match=r"gradient of shape .*\[3\].* tensor of shape .*\[4\]"):
+        param.grad = nc.ones(3)
+    param.grad = nc.ones(4)
+    param.grad.data = nc.ones(3)
     with pytest.raises(RuntimeError, match=r"sgd: the gradient expects shape \[4\] .* got \[3\]"):
         nc.optim.SGD([param]).step()
 

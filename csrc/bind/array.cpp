@@ -62,10 +62,11 @@ void bind_array(py::module_& m) {
       .def("touch", &Array::touch, "Counts a write that was made from outside.")
       .def_property_readonly("is_contiguous", &Array::is_contiguous)
       .def_property_readonly(
-          "sole_owner", [](const Array& x) { return x.storage.use_count() == 1; },
+          "sole_owner", [](const Array& x) { return x.storage.use_count() == 1 && x.storage->owned(); },
           "Whether no other array looks at the memory.")
       .def(
-          "shares_memory", [](const Array& x, const Array& y) { return x.storage == y.storage; }, py::arg("other"))
+          "shares_memory", [](const Array& x, const Array& y) { return share_memory(x, y); }, py::arg("other"))
+      .def("alias", &alias, "The same memory with a count of writes of its own.")
       .def("item", &item, "The only element, as a Python number.");
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"), py::arg("device"), Nogil());
   m.def("full", &full, py::arg("shape"), py::arg("value"), py::arg("dtype"), py::arg("device"), Nogil());

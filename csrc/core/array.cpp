@@ -48,4 +48,10 @@ Array view(const Array& x, const Dims& shape, const Dims& strides, int64_t offse
   return {x.storage, x.dtype, shape, strides, offset};
 }
 
+Array alias(const Array& x) {
+  const Storage& memory = *x.storage;
+  auto same = std::make_shared<Storage>(memory.data, memory.bytes, memory.device, [kept = x.storage] {});
+  return {std::move(same), x.dtype, x.shape, x.strides, x.offset};
+}
+
 }  // namespace nn

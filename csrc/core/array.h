@@ -24,6 +24,7 @@ struct Storage {
   size_t bytes;
   Device device;
   std::atomic<int64_t> version{0};
+  bool owned() const { return !free_; }
 
  private:
   std::function<void()> free_;
@@ -53,5 +54,12 @@ Array empty(const Dims& shape, DType dtype, Device device);
 
 // The same array with another shape and strides over the same memory.
 Array view(const Array& x, const Dims& shape, const Dims& strides, int64_t offset);
+
+// The same array over the same memory, with a count of writes of its own: what is written to one is not counted by the
+// other.
+Array alias(const Array& x);
+
+// Whether two arrays look at one block of memory, though perhaps at different parts of it.
+inline bool share_memory(const Array& x, const Array& y) { return x.storage->data == y.storage->data; }
 
 }  // namespace nn

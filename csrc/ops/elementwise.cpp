@@ -62,7 +62,7 @@ Array result_for(const std::optional<Array>& out, const Dims& shape, DType dtype
 
 Array finish(const Array& result, const std::optional<Array>& out) {
   if (!out) return result;
-  if (result.storage != out->storage) copy_into(*out, result);
+  if (!share_memory(result, *out)) copy_into(*out, result);
   out->touch();
   return *out;
 }
@@ -78,7 +78,7 @@ void set_params(double (&target)[kUnaryParams], const double* params) {
 }  // namespace
 
 bool overlaps_badly(const Array& out, const Array& x) {
-  if (out.storage != x.storage) return false;
+  if (!share_memory(out, x)) return false;
   return !(out.offset == x.offset && out.shape == x.shape && out.strides == x.strides && out.dtype == x.dtype);
 }
 

@@ -32,7 +32,7 @@ Array checked(const char* operation, const Array& index, int64_t low, int64_t hi
 Array with_dim(const Array& x) { return x.ndim() > 0 ? x : unsqueeze(x, 0); }
 
 // source as something that writing to x does not change.
-Array apart(const Array& source, const Array& x) { return source.storage == x.storage ? clone(source) : source; }
+Array apart(const Array& source, const Array& x) { return share_memory(source, x) ? clone(source) : source; }
 
 IndexArgs slices(const char* operation, const Array& x, int d, const Array& places, const Array& y) {
   const Reduction along(operation, x, Dims{d}, true);

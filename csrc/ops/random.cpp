@@ -29,7 +29,7 @@ void fill_random(const char* operation, const Kernel<RandomArgs>& kernel, const 
   args.state = state_of(operation, state, y.device());
   launch(kernel, args, y.device());
   advance(state);
-  if (to.storage != y.storage)
+  if (!share_memory(to, y))
     copy_into(y, to);
   else
     y.touch();

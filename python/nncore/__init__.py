@@ -9,7 +9,14 @@ Kernels in C++ and CUDA under a pure-Python autograd tape and layer API, with th
 
 from nncore import _core, autograd
 from nncore._core import device, dtype
-from nncore.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from nncore.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from nncore.ops import operators as _operators  # gives Tensor its operators
 from nncore.ops.activation import celu, prelu, relu, selu, sigmoid, tanh
 from nncore.ops.compare import (

@@ -16,7 +16,9 @@ from nncore._core import reset_peak_memory_stats as reset_peak_memory_stats
 from nncore._core import set_num_threads as set_num_threads
 from nncore._core import use_isa as use_isa
 from nncore.grad_mode import enable_grad as enable_grad
+from nncore.grad_mode import inference_mode as inference_mode
 from nncore.grad_mode import is_grad_enabled as is_grad_enabled
+from nncore.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from nncore.grad_mode import no_grad as no_grad
 from nncore.grad_mode import set_grad_enabled as set_grad_enabled
 from nncore.ops.activation import celu as celu

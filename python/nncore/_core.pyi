@@ -62,6 +62,10 @@ class Array:
     """
     A strided view of typed memory on a device.
     """
+    def alias(self) -> Array:
+        """
+        The same memory with a count of writes of its own.
+        """
     def item(self) -> float:
         """
         The only element, as a Python number.

@@ -37,7 +37,7 @@ def tensor_repr(tensor: Tensor) -> str:
     if tensor.dtype not in _IMPLIED:
         suffixes.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{tensor.grad_fn.name}>")
+        suffixes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     return f"{prefix}{', '.join([body, *suffixes])})"

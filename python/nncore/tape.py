@@ -31,10 +31,10 @@ class Node:
     saved: what the rule needs; tensors as `_Saved`, which notices when they were changed in place since.
     """
 
-    __slots__ = ("__weakref__", "edges", "holds_tensors", "hooks", "name", "order", "outputs", "rule", "saved")
+    __slots__ = ("__weakref__", "edges", "holds_tensors", "hooks", "operation", "order", "outputs", "rule", "saved")
 
     def __init__(self, name: str, rule, edges: tuple, outputs: int):
-        self.name = name
+        self.operation = name
         self.rule = rule
         self.edges = edges
         self.outputs = outputs
@@ -43,20 +43,24 @@ class Node:
         self.saved: Sequence | None = ()
         self.holds_tensors = False
 
+    def name(self) -> str:
+        """The operation."""
+        return self.operation
+
     @property
     def next_functions(self) -> tuple:
         """The nodes (or leaf tensors) that gradients go to from here, with the number of their result."""
         return tuple(edge if edge is not None else (None, 0) for edge in self.edges)
 
     def __repr__(self) -> str:
-        return f"<{self.name} node>"
+        return f"<{self.operation} node>"
 
     def unpack(self) -> Sequence:
         """What was saved, as the rule takes it."""
         if self.saved is None:
             raise RuntimeError(
-                f"Trying to backward through the graph a second time: the values that {self.name} saved were freed by "
-                "the first pass. Call backward or grad with retain_graph=True if the graph is needed again."
+                f"Trying to backward through the graph a second time: the values that {self.operation} saved were "
+                "freed by the first pass. Call backward or grad with retain_graph=True if the graph is needed again."
             )
         if not self.holds_tensors:
             return self.saved
@@ -86,7 +90,7 @@ class _Saved:
         if now != self.version:
             raise RuntimeError(
                 f"one of the variables needed for gradient computation has been modified by an inplace operation: "
-                f"{node.name} saved a tensor of shape {list(self.array.shape)} at version {self.version}, "
+                f"{node.operation} saved a tensor of shape {list(self.array.shape)} at version {self.version}, "
                 f"it is at version {now} now"
             )
         edge = self.edge

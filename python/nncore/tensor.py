@@ -6,12 +6,14 @@ also a method carries the decorator `tensor_method`.
 
 from __future__ import annotations
 
+import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nncore import _core, autograd
+from nncore.handle import RETAIN, RemovableHandle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +51,18 @@ class Tensor:
     Make one with `nncore.tensor`, `nncore.zeros`, `nncore.from_numpy`, ...; the constructor wraps a native array.
     """
 
-    __slots__ = ("__weakref__", "_array", "_base", "_hooks", "_index", "_node", "_requires_grad", "_views", "grad")
+    __slots__ = (
+        "__weakref__",
+        "_after_grad",
+        "_array",
+        "_base",
+        "_grad",
+        "_hooks",
+        "_index",
+        "_node",
+        "_requires_grad",
+        "_views",
+    )
     __array_priority__ = 1000  # numpy_array + tensor is the tensor's addition
 
     def __init__(self, array: _core.Array):
@@ -60,7 +73,8 @@ class Tensor:
         self._hooks: dict[int, Callable] | None = None
         self._base: Tensor | None = None  # of a view: the tensor whose memory it shows
         self._views: weakref.WeakSet | None = None  # of a base: the views of it that are alive
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
+        self._after_grad: dict[int, Callable] | None = None
 
     @staticmethod
     def _restore(array: _core.Array, node: autograd.Node | None, index: int) -> Tensor:
@@ -183,15 +197,52 @@ class Tensor:
         return self._node
 
     @property
+    def output_nr(self) -> int:
+        """Which of the results of `grad_fn` this tensor is."""
+        return self._index
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has added up for this tensor, None before the first one."""
+        if self._grad is None and self._node is not None and not self.retains_grad:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                "won't be populated during autograd.backward(), unless .retain_grad() was called on it before.",
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value)}")
+            if value is self:
+                raise RuntimeError("can't assign a Tensor as its own grad")
+            for what in ("dtype", "device", "shape"):
+                mine, given = getattr(self, what), getattr(value, what)
+                if mine != given:
+                    raise RuntimeError(
+                        f"attempting to assign a gradient of {what} {given} to a tensor of {what} {mine}"
+                    )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
     def data(self) -> Tensor:
         """The same elements off the tape; writes to it are not noticed by the tape."""
-        return Tensor(self._array)
+        return Tensor(self._array.alias())
 
     @data.setter
     def data(self, other: Tensor) -> None:
-        if type(other._array) is not type(self._array) or other.dtype != self.dtype:
-            raise RuntimeError(f"data: expected a tensor of {self.dtype}, got {other.dtype}")
-        self._array = other._array
+        if not isinstance(other, Tensor):
+            raise TypeError(f"data: expected a Tensor, got {type(other).__name__}")
+        if self._requires_grad and not other.is_floating_point():
+            raise RuntimeError(f"data: a tensor that requires a gradient cannot get elements of {other.dtype}")
+        self._array = other._array.alias()
 
     def detach(self) -> Tensor:
         """The same elements in a tensor that no gradient leads through."""
@@ -227,6 +278,21 @@ class Tensor:
         node.hooks = {} if node.hooks is None else node.hooks
         return RemovableHandle(node.hooks.setdefault(self._index, {}), hook)
 
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
+        """Calls hook(tensor) each time `backward` has added to the `grad` of this leaf."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._node is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        self._after_grad = {} if self._after_grad is None else self._after_grad
+        return RemovableHandle(self._after_grad, hook)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this tensor, which is not a leaf."""
+        hooks = self._node.hooks if self._node is not None else None
+        return bool(hooks) and RETAIN in hooks.get(self._index, ())
+
     def retain_grad(self) -> None:
         """Makes backward keep the gradient of this tensor, as its hooks leave it, in `grad` though it is not a leaf."""
         if not self._requires_grad:
@@ -235,17 +301,17 @@ class Tensor:
             return
         reference = weakref.ref(self)
 
-        def keep(gradient: Tensor) -> None:
+        def keep(gradient: Tensor | None) -> None:
             tensor = reference()
-            if tensor is not None:
-                tensor.grad = gradient.detach().clone() if tensor.grad is None else tensor.grad + gradient
+            if tensor is not None and gradient is not None:
+                tensor._grad = gradient.detach().clone() if tensor._grad is None else tensor._grad + gradient
 
         node = self._node
         node.hooks = {} if node.hooks is None else node.hooks
         node.hooks.setdefault(self._index, {}).setdefault(RETAIN, keep)
 
-    def _ones_like(self) -> Tensor:
-        return Tensor(_core.full(self._array.shape, 1, self._array.dtype, self._array.device))
+    def _full_like(self, value: float) -> Tensor:
+        return Tensor(_core.full(self._array.shape, value, self._array.dtype, self._array.device))
 
     # ---- into other worlds ----
 
@@ -325,7 +391,7 @@ class Tensor:
             raise RuntimeError("only tensors created explicitly by the user (graph leaves) can be deep-copied")
         copy = type(self)._rebuild(_core.clone(self._array), self._requires_grad)
         memo[id(self)] = copy
-        copy.grad = None if self.grad is None else self.grad.__deepcopy__(memo)
+        copy._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
         return copy
 
     def __reduce__(self):
@@ -337,34 +403,6 @@ class Tensor:
         Tensor.__init__(tensor, array)
         tensor._requires_grad = requires_grad
         return tensor
-
-
-RETAIN = -1  # the key of retain_grad's hook among a tensor's hooks; it stays the last of them
-
-
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook out again."""
-
-    __slots__ = ("_hooks", "id")
-    _next = 0
-
-    def __init__(self, hooks: dict, hook: Callable):
-        self.id = RemovableHandle._next
-        RemovableHandle._next += 1
-        self._hooks = hooks
-        hooks[self.id] = hook
-        if RETAIN in hooks:
-            hooks[RETAIN] = hooks.pop(RETAIN)
-
-    def remove(self) -> None:
-        """Takes the hook out. Doing so twice does no harm."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.remove()
 
 
 def _unpickle(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:

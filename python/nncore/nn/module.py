@@ -328,7 +328,6 @@ class Module(HookMixin, StateDictMixin):
         for param in self._parameters.values():
             if param is None:
                 continue
-            # Not through `data`, which refuses another dtype or device: here the gradient changes along.
             param._array = fn(param.detach())._array
             if param.grad is not None:
                 param.grad = fn(param.grad.detach())

@@ -89,8 +89,12 @@ def write(x: Tensor, value: Tensor, recorded: bool) -> None:
     if value.dtype.is_floating_point and not x.dtype.is_floating_point:
         raise RuntimeError(f"result type {value.dtype} can't be cast to the desired output type {x.dtype}")
     _core.copy(x._array, value._array)
-    if not recorded:
-        return
+    if recorded:
+        move(x, value)
+
+
+def move(x: Tensor, value: Tensor) -> None:
+    """Moves x, whose memory was written, to the place of its new value on the tape, and all that see it with it."""
     place = (x._node, x._index)
     x._node, x._index, x._requires_grad = value._node, value._index, value._requires_grad
     _carry_retained(x, *place)

@@ -198,7 +198,7 @@ def cross_entropy_backward(gy: Tensor, input: Tensor, saved: Tensor, *loss) -> T
 
 
 def _with_respect_to_gy(ggx: Tensor, gy: Tensor, input: Tensor, saved: Tensor, *loss) -> Tensor:
-    products = ggx * cross_entropy_backward(gy._ones_like(), input, saved, *loss)
+    products = ggx * cross_entropy_backward(gy._full_like(1), input, saved, *loss)
     return products.sum() if gy.ndim == 0 else products.sum(1)
 
 

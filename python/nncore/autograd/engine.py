@@ -7,27 +7,16 @@ rule of each node when all gradients of its results are there, and pass what it 
 from __future__ import annotations
 
 import heapq
+import warnings
 from typing import TYPE_CHECKING
 
-from nncore.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from nncore.tape import Node, edge_of, record
+from nncore.grad_mode import set_grad_enabled
+from nncore.tape import Node, edge_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nncore.tensor import Tensor
-
-__all__ = [
-    "Node",
-    "backward",
-    "edge_of",
-    "enable_grad",
-    "grad",
-    "is_grad_enabled",
-    "no_grad",
-    "record",
-    "set_grad_enabled",
-]
 
 
 def backward(
@@ -40,6 +29,12 @@ def backward(
     """Adds to `grad` of every leaf (or of the inputs only) the gradient of the tensors, weighted by `grad_tensors`."""
     tensors, gradients = _roots("backward", tensors, grad_tensors)
     wanted = None if inputs is None else _wanted("backward", inputs)
+    if create_graph:
+        warnings.warn(
+            "backward() with create_graph=True creates a reference cycle between each parameter and its gradient. Use "
+            "autograd.grad, or set the .grad fields to None after use to break the cycle.",
+            stacklevel=3,
+        )
     found = _run(tensors, gradients, wanted, create_graph if retain_graph is None else retain_graph, create_graph)
     for x, g in zip(wanted or (), found, strict=True):
         if g is not None:
@@ -47,23 +42,45 @@ def backward(
 
 
 def grad(
-    outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=None
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
 ) -> tuple[Tensor | None, ...]:
     """Returns the gradients of outputs with respect to inputs, and leaves every `grad` as it was.
 
     With create_graph the gradients are themselves on the tape. An input that the outputs do not depend on is an error,
-    or None with allow_unused.
+    or None with allow_unused, or zeros with materialize_grads. With is_grads_batched every grad_output has one more
+    dimension in front, and so has every gradient: one pass over the tape for each of its slices.
 
     >>> x = nc.tensor(3.0, requires_grad=True)
     >>> (dx,) = nc.autograd.grad(x**3, x, create_graph=True)
     >>> nc.autograd.grad(dx, x)
     (tensor(18.),)
     """
-    roots, gradients = _roots("grad", outputs, grad_outputs)
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "grad: expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            f"allow_unused={allow_unused}."
+        )
+    if not only_inputs:
+        raise ValueError("grad: only_inputs=False is not there any more; it had no other meaning than backward has")
     wanted = _wanted("grad", inputs)
+    if is_grads_batched:
+        from nncore.autograd.functional import batched_grad
+
+        return batched_grad(outputs, wanted, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
+    roots, gradients = _roots("grad", outputs, grad_outputs)
     found = _run(roots, gradients, wanted, create_graph if retain_graph is None else retain_graph, create_graph)
     for i, g in enumerate(found):
-        if g is None and not allow_unused:
+        if g is None and materialize_grads:
+            found[i] = wanted[i]._full_like(0)
+        elif g is None and not allow_unused:
             raise RuntimeError(
                 f"grad: input {i} appears to not have been used in the graph. Set allow_unused=True if this is the "
                 "desired behavior."
@@ -98,7 +115,7 @@ def _roots(operation: str, tensors, gradients) -> tuple[list, list]:
                 raise RuntimeError(
                     f"{operation}: grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}"
                 )
-            g = t._ones_like()
+            g = t._full_like(1)
         elif g.shape != t.shape:
             raise RuntimeError(
                 f"{operation}: expected a gradient of the tensor's shape {list(t.shape)}, got {list(g.shape)}"
@@ -206,18 +223,29 @@ def _through(hooks, gradient):
     """The gradient after the hooks of a tensor: each may return another one."""
     for hook in list(hooks.values()) if hooks else ():
         changed = hook(gradient)
-        gradient = gradient if changed is None else changed
+        if changed is None:
+            continue
+        if not hasattr(changed, "_requires_grad"):
+            raise TypeError(f"expected a Tensor from the hook, but hook returned '{type(changed).__name__}'")
+        if gradient is not None and changed.shape != gradient.shape:
+            name = getattr(hook, "__name__", type(hook).__name__)
+            raise RuntimeError(
+                f"hook '{name}' has changed the size of value: {list(gradient.shape)} to {list(changed.shape)}"
+            )
+        gradient = changed
     return gradient
 
 
 def _accumulate(leaf, gradient, fresh: bool, create_graph: bool) -> None:
     """Adds to a leaf's `grad`. Gradients never share memory with each other: clipping one must not change another."""
-    if leaf.grad is None:
+    if leaf._grad is None:
         if create_graph:
-            leaf.grad = gradient if fresh else gradient.clone()
+            leaf._grad = gradient if fresh else gradient.clone()
         else:
-            leaf.grad = gradient.detach() if fresh else gradient.detach().clone()
+            leaf._grad = gradient.detach() if fresh else gradient.detach().clone()
     elif create_graph:
-        leaf.grad = leaf.grad + gradient
+        leaf._grad = leaf._grad + gradient
     else:
-        leaf.grad.add_(gradient)
+        leaf._grad.add_(gradient)
+    for hook in list(leaf._after_grad.values()) if leaf._after_grad else ():
+        hook(leaf)
