@@ -232,7 +232,7 @@ def test_jacobian_and_hessian():
     np.testing.assert_allclose(by_x.numpy(), w.numpy())
     np.testing.assert_allclose(functional.hessian(lambda x: (x**3).sum(), x).numpy(), np.diag(6 * x.numpy()))
     np.testing.assert_array_equal(functional.hessian(lambda x: x.sum(), x).numpy(), 0)
-    with pytest.raises(RuntimeError, match="independent|not depend"):
+    with pytest.raises(RuntimeError, match="does not depend on the inputs"):
         functional.jacobian(lambda x: w * 1, x, strict=True)
     with pytest.raises(RuntimeError, match="single element"):
         functional.hessian(lambda x: x * 2, x)

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from nncore import autograd
-from nncore.tensor import RemovableHandle, Tensor
+from nncore.handle import RemovableHandle
+from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

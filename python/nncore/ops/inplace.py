@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.autograd import edge_of, is_grad_enabled, record
+from nncore.handle import RETAIN
 from nncore.ops.creation import arange
-from nncore.tensor import RETAIN, Tensor
+from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,9 @@ import numpy as np
 
 from nncore import _core
 from nncore.autograd import enable_grad
+from nncore.handle import RemovableHandle
 from nncore.ops.creation import from_numpy, tensor, zeros
-from nncore.tensor import RemovableHandle, Tensor
+from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
