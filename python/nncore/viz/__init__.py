@@ -7,7 +7,17 @@ from .curves import learning_curve
 from .functions import with_derivative
 from .graph import Graph, graph
 from .images import Examples, prediction_grid
-from .matrices import matrix
+from .matrices import matrices, matrix
 from .networks import network
 
-__all__ = ["Examples", "Graph", "graph", "learning_curve", "matrix", "network", "prediction_grid", "with_derivative"]
+__all__ = [
+    "Examples",
+    "Graph",
+    "graph",
+    "learning_curve",
+    "matrices",
+    "matrix",
+    "network",
+    "prediction_grid",
+    "with_derivative",
+]

@@ -1,0 +1,62 @@
+"""What the lecture says of training, seen in the programs' own figures."""
+
+import numpy as np
+import pytest
+
+
+def test_09_vanishing_gradients(lecture):
+    program = lecture(9)
+    shallow, deep = program.DEPTHS[0], program.DEPTHS[-1]
+    assert program.ratios["sigmoid"][deep] < 1e-6 < program.ratios["sigmoid"][shallow]
+    for kind in ("tanh", "ReLU", "residual"):
+        assert 0.05 < program.ratios[kind][deep] < 20
+    assert program.accuracy["residual"][deep] > 0.6 > program.accuracy["sigmoid"][deep]
+
+
+def test_10_convolution_by_hand(lecture):
+    program = lecture(10)
+    assert program.by_hand.shape == (2, 3, 3)
+    assert np.array_equal(program.by_hand, program.by_layer.numpy())
+    corner = np.pad(program.image, ((0, 0), (1, 1), (1, 1)))[:, :3, :3]
+    assert program.by_hand[0, 0, 0] == (corner * program.filters[0]).sum() + 1
+    assert program.difference_1x1 < 1e-5
+    assert program.edges.sum().item() == 0
+    assert program.largest[0, 0].tolist()[0] == [9, 2, 3, 5]
+    assert program.mean[0, 0].tolist()[0] == [3.75, 1.25, 1.5, 2.5]
+    assert tuple(program.halved) == (1, 64, 112, 112)
+    assert len(program.pictures) == 3
+
+
+def test_11_universal_approximation(lecture):
+    program = lecture(11)
+    errors = [error for error, _ in program.fits.values()]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 1e-2 * errors[0]
+    for sizes in program.reach.values():  # that both are exact is asserted by the program itself
+        assert sizes["deep"] > sizes["shallow"]
+    parameters = [runs[0][0] for runs in program.learned.values()]
+    assert max(parameters) - min(parameters) <= 2
+    assert all(share > 0.6 for share in (np.mean([share for _, share in runs]) for runs in program.learned.values()))
+
+
+def test_12_regularisation(lecture):
+    results = lecture(12).results
+    plain = results["none"]
+    assert plain["test"][-1] > min(plain["test"]) + 0.3  # it overfits
+    for remedy in ("L1", "L2", "dropout 0.5"):
+        assert results[remedy]["test"][-1] < plain["test"][-1]
+        assert results[remedy]["accuracy"] > plain["accuracy"]
+    assert results["L1"]["zeros"] > 0.5 > results["L2"]["zeros"]
+    assert plain["zeros"] < 0.02
+
+
+def test_13_batch_online_minibatch(lecture):
+    results = lecture(13).results
+    assert {name: updates for name, (updates, _, _) in results.items()} == {
+        "batch": 1,
+        "online": 1000,
+        "mini-batch": 20,
+    }
+    last = {name: losses[-1] for name, (_, losses, _) in results.items()}
+    assert last["online"] < last["mini-batch"] < last["batch"]
+    assert last["batch"] == pytest.approx(2.3, abs=0.2)
