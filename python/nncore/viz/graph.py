@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import nncore
 from nncore import autograd
 from nncore.tape import Node
 from nncore.tensor import Tensor
@@ -116,7 +117,7 @@ def _gradients(result: Tensor, nodes: list[Node]) -> dict[tuple[int, int], Tenso
     final = autograd.edge_of(result)
     places[_key(final)] = final
     tensors = [t if type(t) is not Node else Tensor._restore(result._array, t, index) for t, index in places.values()]
-    weights = Tensor._ones_like(result)
+    weights = nncore.ones_like(result)
     found = autograd.grad(result, tensors, weights, retain_graph=True, allow_unused=True)
     return {key: g for key, g in zip(places, found, strict=True) if g is not None}
 
