@@ -52,7 +52,7 @@ print(f"dz/da = {a.grad.item()} = b + 1, dz/db = {b.grad.item()} = a")
 # %%
 order, node = [], loss.grad_fn
 while node is not None:
-    order.append(node.name)
+    order.append(node.name())
     earlier = [edge[0] for edge in node.next_functions if hasattr(edge[0], "next_functions")]
     node = max(earlier, key=lambda n: n.order, default=None)
 print("backward walks:", " -> ".join(order))

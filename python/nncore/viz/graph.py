@@ -84,11 +84,11 @@ def graph(result: Tensor, names: Mapping[str, Tensor] | None = None, gradients: 
         return "\n".join([first] * bool(first) + [f"gradient {_written(slope)}"] * (slope is not None))
 
     for node in nodes:
-        end = vertex(node, node.name, True)
+        end = vertex(node, node.name(), True)
         for edge in node.edges:
             if edge is not None:
                 target = edge[0]
-                name = target.name if type(target) is Node else known.get(_key(edge), ("leaf",))[0]
+                name = target.name() if type(target) is Node else known.get(_key(edge), ("leaf",))[0]
                 edges.append(Edge(vertex(target, name, type(target) is Node), end, label(edge)))
     final = autograd.edge_of(result)
     edges.append(Edge(vertex(result.grad_fn, "", True), len(vertices), label(final)))
