@@ -259,7 +259,11 @@ __version__ = _core.version
 from nncore import data, linalg, nn, optim, testing, utils  # noqa: E402
 from nncore.serialization import load, save  # noqa: E402
 
-_ON_DEMAND = ("models", "viz")  # subpackages that a program imports by using them, so that `import nncore` stays short
+_ON_DEMAND = (
+    "cuda",
+    "models",
+    "viz",
+)  # subpackages that a program imports by using them, so that `import nncore` stays short
 
 
 def __getattr__(name: str):

@@ -60,3 +60,12 @@ def test_13_batch_online_minibatch(lecture):
     last = {name: losses[-1] for name, (_, losses, _) in results.items()}
     assert last["online"] < last["mini-batch"] < last["batch"]
     assert last["batch"] == pytest.approx(2.3, abs=0.2)
+
+
+def test_18_cpu_and_gpu(lecture):
+    program = lecture(18)
+    assert set(program.times) >= {"plain Python", "one CPU core"}
+    assert program.times["one CPU core"].keys() == set(program.SIZES)
+    assert program.times["plain Python"][64] > program.times["one CPU core"][64]
+    assert ("GPU" in program.times) == program.GPU
+    assert "GFLOP/s" in program.printed

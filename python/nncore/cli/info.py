@@ -58,10 +58,8 @@ def _isas() -> str:
 
 
 def _devices() -> str:
-    cuda = getattr(nncore, "cuda", None)
-    if cuda is None:
-        return "cpu (this build has no CUDA)"
-    return "cpu, cuda" if cuda.is_available() else "cpu (no usable CUDA device)"
+    gpus = nncore.cuda.device_count()
+    return f"cpu, cuda ({gpus})" if gpus else "cpu (this build has no CUDA)"
 
 
 def _memory() -> str:
