@@ -38,6 +38,7 @@ def test_the_list_of_exceptions_is_not_longer_than_needed():
 
 
 RANDOM = "draws random numbers: tests/test_random.py"
+INPLACE = "the activation in place: tests/test_random_activation.py"
 CREATION = "makes tensors from values: tests/test_interop.py and the examples in its docstring"
 STATE = "reads or sets a state and computes nothing"
 
@@ -45,6 +46,9 @@ ELSEWHERE = {
     **dict.fromkeys(
         ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"], RANDOM
     ),
+    **dict.fromkeys(["gumbel_softmax", "rrelu", "rrelu_"], "draws random numbers: tests/test_random_activation.py"),
+    **dict.fromkeys(["celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "selu_", "threshold_"], INPLACE),
+    "gradient_penalty": "draws random numbers: tests/test_divergence.py",
     **dict.fromkeys(["bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like"], RANDOM),
     **dict.fromkeys(["randn", "randn_like", "randperm"], RANDOM),
     **dict.fromkeys(["arange", "as_tensor", "empty", "empty_like", "eye", "from_dlpack", "from_numpy"], CREATION),

@@ -172,3 +172,9 @@ def test_pickle():
         assert back.tolist() == t.tolist()
         assert back.dtype == t.dtype
         assert back.requires_grad == t.requires_grad
+
+
+def test_python_numbers_keep_their_digits():
+    assert nc.tensor(0.3, dtype=nc.float64).item() == 0.3
+    assert nc.tensor([16777217.0], dtype=nc.int64).tolist() == [16777217]
+    assert nc.tensor(0.3).dtype == nc.float32

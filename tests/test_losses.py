@@ -109,3 +109,13 @@ def test_kl_div_of_zero_targets():
     loss.backward()
     np.testing.assert_array_equal(x.grad.numpy(), [0, -1])
     assert np.isfinite(t.grad.numpy()).all()
+
+
+def test_cosine_of_a_zero_vector():
+    """PyTorch's second derivative by x is NaN there, where the norm has none; 0 is taken for it, as everywhere."""
+    x, y = nc.zeros(2, 3, requires_grad=True), nc.ones(2, 3, requires_grad=True)
+    first = nc.autograd.grad(F.cosine_similarity(x, y).sum(), [x, y], create_graph=True)
+    np.testing.assert_allclose(first[0].detach().numpy(), 1e8 / np.sqrt(3), rtol=1e-6)
+    for gradient in first:
+        for second in nc.autograd.grad((gradient * nc.arange(3)).sum(), [x, y], retain_graph=True):
+            assert np.isfinite(second.numpy()).all()

@@ -34,6 +34,24 @@ struct Sigmoid {
   }
 };
 
+// A / (1 + e^(-a (x - x0))): the curve of limited growth.
+struct Logistic {
+  static constexpr const char* name = "logistic";
+  static constexpr const char* params[] = {"A", "a", "x0"};
+  static constexpr bool floating_only = true;
+  static constexpr Saves saves = Saves::input;
+  double height, steepness, middle;
+  template <class V>
+  NN_MEMBER V forward(V x) const {
+    return param<V>(height) * sigmoid(param<V>(steepness) * (x - param<V>(middle)));
+  }
+  template <class V>
+  NN_MEMBER V backward(V gy, V x) const {
+    const V s = sigmoid(param<V>(steepness) * (x - param<V>(middle)));
+    return gy * param<V>(height * steepness) * s * (V(1) - s);
+  }
+};
+
 struct Tanh {
   static constexpr const char* name = "tanh";
   static constexpr bool floating_only = true;

@@ -63,6 +63,7 @@ from nncore.ops.creation import (
     zeros,
     zeros_like,
 )
+from nncore.ops.distance import cdist, cosine_similarity, pairwise_distance, pdist
 from nncore.ops.dropout import alpha_dropout, dropout, feature_alpha_dropout
 from nncore.ops.elementwise import (
     add,

@@ -69,6 +69,10 @@ from nncore.ops.creation import set_default_dtype as set_default_dtype
 from nncore.ops.creation import tensor as tensor
 from nncore.ops.creation import zeros as zeros
 from nncore.ops.creation import zeros_like as zeros_like
+from nncore.ops.distance import cdist as cdist
+from nncore.ops.distance import cosine_similarity as cosine_similarity
+from nncore.ops.distance import pairwise_distance as pairwise_distance
+from nncore.ops.distance import pdist as pdist
 from nncore.ops.dropout import alpha_dropout as alpha_dropout
 from nncore.ops.dropout import dropout as dropout
 from nncore.ops.dropout import feature_alpha_dropout as feature_alpha_dropout

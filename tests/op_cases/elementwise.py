@@ -309,6 +309,8 @@ CASES = [
     unary("clamp_max", with_params(everywhere(0.2), 0.2), benchmark=with_params(large, 0.2)),
     activate("relu", everywhere(0.0)),
     activate("sigmoid", EVERYWHERE),
+    activate("logistic", chain(EVERYWHERE, with_params(EVERYWHERE, 3.0, -0.7, 0.4))),
+    activate("slope_sigmoid", chain(EVERYWHERE, with_params(EVERYWHERE, 2.5))),
     activate("tanh", EVERYWHERE),
     activate("leaky_relu", chain(everywhere(0.0), with_params(everywhere(0.0), -0.2))),
     activate("elu", chain(everywhere(0.0), with_params(everywhere(0.0), 0.7))),

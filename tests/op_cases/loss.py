@@ -101,6 +101,43 @@ def divergences(draw: Draw):
     yield Sample((draw.normal(2, 3), draw.uniform(3, low=0.1)), {"reduction": "sum"}, "broadcast", smooth=False)
 
 
+def counts(draw: Draw):
+    for shape in [(3, 5), (), (7,), (0,)]:
+        rate, count = draw.uniform(*shape, low=0.2, high=3), np.asarray(draw.integers(0, 6, *shape), draw.dtype)
+        for reduction in REDUCTIONS:
+            for log_input in (True, False):
+                options = {"reduction": reduction, "log_input": log_input}
+                yield Sample((rate, count), options, f"{shape} {options}", smooth=False)
+                real = np.asarray(count + 0.3, draw.dtype)
+                yield Sample((rate, real), options | {"full": True, "eps": 1e-3}, f"{options}", smooth=rate.size > 0)
+
+
+def gaussians(draw: Draw):
+    for shape in [(3, 5), (7,), (2, 3, 4)]:
+        x, t = draw.normal(*shape), draw.normal(*shape)
+        for reduction in REDUCTIONS:
+            for var_shape in (shape, shape[:-1], (*shape[:-1], 1)):
+                var = draw.uniform(*var_shape, low=0.2, high=2)
+                options = {"reduction": reduction, "full": reduction == "sum"}
+                yield Sample((x, t, var), options, f"{shape} {var_shape} {reduction}")
+    yield Sample((x, t, 0.7), label="a number")
+    yield Sample((x, t, np.zeros_like(x)), {"eps": 0.1}, "below eps", smooth=False)
+    yield Sample((x[:0], t[:0], t[:0] * 0), label="empty", smooth=False)
+    yield Sample((draw.normal(), draw.normal(), draw.uniform(low=0.5)), label="scalars")
+
+
+def wrong_gaussians(draw: Draw):
+    x = draw.normal(3, 4)
+    yield Wrong((x, x, -x * x), ValueError, "var has negative entry/entries")
+    yield Wrong((x, x, -1.0), ValueError, "var has negative entry/entries")
+    yield Wrong((x, x, draw.uniform(4)), ValueError, r"var is of incorrect size: \[4\] for an input of \[3, 4\]")
+    yield Wrong((x, x, 1.0), ValueError, "x is not a valid value", {"reduction": "x"})
+
+
+def wrong_counts(draw: Draw):
+    yield Wrong((draw.normal(3), draw.uniform(3)), ValueError, "x is not a valid value", {"reduction": "x"})
+
+
 # float32: sums of some twenty terms of the size of 10, and differences that cancel.
 LOOSE = {"float32": (1e-5, 1e-5), "float64": (1e-12, 1e-13)}
 
@@ -140,5 +177,7 @@ CASES = [
         wrong_logits,
         LOOSE,
     ),
+    Case("poisson_nll_loss", F.poisson_nll_loss, ref.loss.poisson_nll_loss, counts, wrong_counts, LOOSE),
+    Case("gaussian_nll_loss", F.gaussian_nll_loss, ref.loss.gaussian_nll_loss, gaussians, wrong_gaussians, LOOSE),
     Case("kl_div", F.kl_div, ref.loss.kl_div, divergences, tolerance=LOOSE),
 ]

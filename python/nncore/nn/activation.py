@@ -193,6 +193,34 @@ class Sigmoid(Module):
         return input.sigmoid()
 
 
+class SlopeSigmoid(Module):
+    """1 / (1 + exp(-a * x)): the sigmoid with slope a."""
+
+    def __init__(self, a: float = 1.0) -> None:
+        super().__init__()
+        self.a = a
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.slope_sigmoid(input, self.a)
+
+    def extra_repr(self) -> str:
+        return f"a={self.a}"
+
+
+class Logistic(Module):
+    """A / (1 + exp(-a * (x - x0))): the logistic curve with limit A, steepness a and middle x0."""
+
+    def __init__(self, A: float = 1.0, a: float = 1.0, x0: float = 0.0) -> None:  # noqa: N803
+        super().__init__()
+        self.A, self.a, self.x0 = A, a, x0
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.logistic(input, self.A, self.a, self.x0)
+
+    def extra_repr(self) -> str:
+        return f"A={self.A}, a={self.a}, x0={self.x0}"
+
+
 class Tanh(Module):
     """tanh(x)."""
 
@@ -261,6 +289,34 @@ class Tanhshrink(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanhshrink(input)
+
+
+class GLU(Module):
+    """The first half of the input along `dim` times the sigmoid of the second (Dauphin et al., 2017)."""
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.glu(input, self.dim)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}"
+
+
+class RReLU(_Activation):
+    """x where x > 0, otherwise r * x, with r drawn from [lower, upper) while training (Xu et al., 2015)."""
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__(inplace)
+        self.lower, self.upper = lower, upper
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def _settings(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}"
 
 
 class PReLU(Module):

@@ -11,6 +11,7 @@ from nncore.ops.activation import (
     gelu,
     glu,
     leaky_relu,
+    logistic,
     logsigmoid,
     mish,
     prelu,
@@ -18,23 +19,47 @@ from nncore.ops.activation import (
     selu,
     sigmoid,
     silu,
+    slope_sigmoid,
     softplus,
     softsign,
     tanh,
     tanhshrink,
 )
 from nncore.ops.conv import conv1d, conv2d, conv3d
+from nncore.ops.ctc import ctc_loss
+from nncore.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
+from nncore.ops.divergence import (
+    gradient_penalty,
+    js_div,
+    wasserstein_critic_loss,
+    wasserstein_distance,
+    wasserstein_generator_loss,
+)
 from nncore.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from nncore.ops.gemm import bilinear, linear
 from nncore.ops.index import embedding, one_hot
+from nncore.ops.inplace_activation import celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_
 from nncore.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
+    gaussian_nll_loss,
     huber_loss,
     kl_div,
     l1_loss,
     mse_loss,
+    poisson_nll_loss,
     smooth_l1_loss,
+)
+from nncore.ops.margin_loss import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 from nncore.ops.pad import pad
 from nncore.ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, relu6, softshrink, threshold
@@ -52,4 +77,5 @@ from nncore.ops.pool import (
     max_pool2d,
     max_pool3d,
 )
+from nncore.ops.random_activation import gumbel_softmax, rrelu
 from nncore.ops.softmax_xent import cross_entropy, log_softmax, nll_loss, softmax, softmin

@@ -69,6 +69,43 @@ def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 _sigmoid_rule = _rule_of("sigmoid", lambda y: 1 - 2 * y)  # of y (1 - y), by y
 
 
+def logistic(
+    input: Tensor,
+    A: float | Tensor = 1.0,  # noqa: N803 (the lecture's name)
+    a: float | Tensor = 1.0,
+    x0: float | Tensor = 0.0,
+) -> Tensor:
+    """A / (1 + e^(-a (x - x0))): growth that slows down as it nears the limit A (Verhulst, 1838).
+
+    a is how steep the curve is and x0 where its middle lies, at A / 2, with the largest slope, A a / 4. Each is a
+    number or a tensor that broadcasts, which then gets a gradient too.
+
+    >>> F.logistic(nc.tensor([0.0, 2.0, 100.0]), A=10.0, a=0.5, x0=2.0)
+    tensor([ 2.6894,  5.0000, 10.0000])
+    """
+    if any(isinstance(value, Tensor) for value in (A, a, x0)):
+        return A * sigmoid(a * (input - x0))
+    y = native(_core.logistic, input, params=(A, a, x0))
+    return record("logistic", y, (input,), _logistic_rule, (input, A, a, x0))
+
+
+def _logistic_second(x: Tensor, A: float, a: float, x0: float) -> Tensor:  # noqa: N803
+    s = sigmoid(a * (x - x0))
+    return A * a * a * s * (1 - s) * (1 - 2 * s)
+
+
+_logistic_rule = _rule_of("logistic", _logistic_second)
+
+
+def slope_sigmoid(input: Tensor, a: float | Tensor = 1.0) -> Tensor:
+    """1 / (1 + e^(-a x)): the sigmoid with slope a, steeper for larger a; its largest derivative is a / 4, at 0.
+
+    >>> F.slope_sigmoid(nc.tensor([-1.0, 0.0, 1.0]), a=3.0)
+    tensor([0.0474, 0.5000, 0.9526])
+    """
+    return logistic(input, a=a)
+
+
 @tensor_method
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """(e^x - e^-x) / (e^x + e^-x). Error at most 2.2 ulp.

@@ -51,14 +51,15 @@ def tensor(
     if isinstance(data, Tensor):
         array = _core.clone(data._array)
     else:
-        array = _core.clone(_core.from_buffer(_as_numpy(data)))
+        array = _core.clone(_core.from_buffer(_as_numpy(data, dtype)))
     array = _core.cast(array, dtype) if dtype is not None else array
     if device is not None and _core.device(device) != array.device:
         array = Tensor(array).to(device)._array
     return _finish(array, requires_grad)
 
 
-def _as_numpy(data: Any) -> np.ndarray:
+def _as_numpy(data: Any, dtype: _core.dtype | None = None) -> np.ndarray:
+    """data as an array of a dtype of ours: Python floats in the default one, unless another is to come from them."""
     if isinstance(data, (list, tuple)):
         data = _lists(data)
     typed = isinstance(data, (np.ndarray, np.generic))
@@ -68,7 +69,7 @@ def _as_numpy(data: Any) -> np.ndarray:
         raise ValueError(f"tensor: expected a sequence of equal lengths at each depth: {error}") from None
     if array.dtype == object or array.dtype.kind in "USMmcV":
         raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
-    if not typed and array.dtype == np.float64 and (array.size or not hasattr(data, "dtype")):
+    if not typed and dtype is None and array.dtype == np.float64 and (array.size or not hasattr(data, "dtype")):
         array = array.astype(_NUMPY_DTYPES[_default_dtype])
     if array.dtype not in _FROM_NUMPY:
         narrow = {"f": np.float32, "i": np.int32 if array.dtype.itemsize < 4 else np.int64, "u": np.int64}

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from typing import TYPE_CHECKING
 
 from nncore import autograd
 from nncore.ops.activation import logsigmoid
 from nncore.ops.elementwise import where
-
-if TYPE_CHECKING:
-    from nncore.tensor import Tensor
+from nncore.ops.pointwise import clamp_min
+from nncore.tensor import Tensor
 
 _REDUCTIONS = ("none", "mean", "sum")
-_LEAST = (
-    9.999999960041972e-13  # 1e-12 in float32: what PyTorch divides the gradient of binary_cross_entropy by at least
-)
+LEAST = 9.999999960041972e-13  # 1e-12 in float32: PyTorch's guard against division by 0 in some losses
 
 
 def legacy_reduction(size_average: bool | None, reduce: bool | None):
@@ -186,7 +183,7 @@ def _binary_cross_entropy(x, t):
         loss,
         (x, t),
         (
-            lambda gy, x, t: gy * (x - t) / ((1 - x) * x).clamp(min=_LEAST),
+            lambda gy, x, t: gy * (x - t) / ((1 - x) * x).clamp(min=LEAST),
             lambda gy, x, t: gy * ((-x).log1p() - x.log()),
         ),
         (x, t),
@@ -250,3 +247,59 @@ def kl_div(
         loss = target * (where(target == 0, 1.0, target).log() - input)
     loss = reduced(loss, reduction)
     return loss / input.shape[0] if by_rows and input.ndim > 0 else loss
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+):
+    """exp(x) - target * x, where x is the logarithm of the rate of a Poisson distribution that target is drawn from.
+
+    With log_input=False x is the rate itself: x - target * log(x + eps). full adds Stirling's approximation of
+    log(target!), target * log(target) - target + log(2 pi target) / 2, where target > 1.
+
+    >>> F.poisson_nll_loss(nc.zeros(2), nc.tensor([1.0, 2.0]), reduction="none")
+    tensor([1., 1.])
+    """
+    reduction = check_reduction(reduction, size_average, reduce)
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        n = where(target > 1, target, 1.0)
+        loss = loss + where(target > 1, n * n.log() - n + 0.5 * (2 * math.pi * n).log(), 0.0)
+    return reduced(loss, reduction)
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+):
+    """(log(var) + (input - target)^2 / var) / 2: target is drawn from a normal distribution of mean input.
+
+    var has input's shape, or lacks its last dimension or has 1 there, or is a number; what is below eps counts as eps
+    (with the gradient of var itself). full adds log(2 pi) / 2 (Nix and Weigend, 1994). ValueError for a negative var.
+
+    >>> F.gaussian_nll_loss(nc.tensor([1.0]), nc.tensor([3.0]), 1.0)
+    tensor(2.)
+    """
+    reduction = check_reduction(reduction)
+    if (var.detach() < 0).any().item() if isinstance(var, Tensor) else var < 0:
+        raise ValueError("var has negative entry/entries")
+    if not isinstance(var, Tensor):
+        var = float(var) * input.new_ones(input.shape)
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif input.ndim != var.ndim or sum(a != b for a, b in zip(input.shape, var.shape, strict=True)) != 1:
+            raise ValueError(f"var is of incorrect size: {list(var.shape)} for an input of {list(input.shape)}")
+    value = var.detach()
+    var = var + (clamp_min(value, eps) - value)
+    difference = input - target
+    loss = 0.5 * (var.log() + difference * difference / var)
+    if full:
+        loss = loss + 0.5 * math.log(2 * math.pi)
+    return reduced(loss, reduction)

@@ -147,9 +147,11 @@ def _norm_gradient(gy: Tensor, x: Tensor, y: Tensor, p: float, dims: tuple | Non
         return _kept(gy, shape, dims) * x.sign()
     if math.isinf(p):
         return _evenly(gy, x.abs(), y, dims) * x.sign()
+    at_0 = y == 0
+    some = y.masked_fill(at_0, 1.0)  # so that no division by 0 is on the tape
     if p == 2:
-        return x * _kept((gy / y).masked_fill(y == 0, 0.0), shape, dims)
-    scale = (gy / y ** (p - 1)).masked_fill(y == 0, 0.0)
+        return x * _kept((gy / some).masked_fill(at_0, 0.0), shape, dims)
+    scale = (gy / some ** (p - 1)).masked_fill(at_0, 0.0)
     slope = x.sign() * x.abs() ** (p - 1)
     return _kept(scale, shape, dims) * (slope.masked_fill(x == 0, 0.0) if p < 2 else slope)
 

@@ -5,10 +5,14 @@ One module for each family, with the names of the operations. Speed is no aim he
 
 from nncore.reference import (
     conv,
+    ctc,
+    distance,
+    divergence,
     elementwise,
     gemm,
     index,
     loss,
+    margin_loss,
     optim,
     pool,
     random,

@@ -120,6 +120,14 @@ def gelu(x, approximate="none"):
     return np.vectorize(lambda v: v * 0.5 * math.erfc(-v / math.sqrt(2)), otypes=[x.dtype])(x)
 
 
+def logistic(x, A=1.0, a=1.0, x0=0.0):  # noqa: N803
+    return A * sigmoid(a * (x - x0))
+
+
+def slope_sigmoid(x, a=1.0):
+    return logistic(x, a=a)
+
+
 def silu(x):
     return x * sigmoid(x)
 

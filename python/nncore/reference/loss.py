@@ -54,3 +54,18 @@ def kl_div(input, target, reduction="mean", log_target=False):
     if reduction == "batchmean":
         return np.asarray(np.sum(loss) / input.shape[0], dtype=loss.dtype)
     return _reduced(loss, reduction)
+
+
+def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8, reduction="mean"):
+    loss = np.exp(input) - target * input if log_input else input - target * np.log(input + eps)
+    if full:
+        n = np.maximum(target, 1)
+        loss = loss + np.where(target > 1, n * np.log(n) - n + 0.5 * np.log(2 * np.pi * n), 0)
+    return _reduced(np.asarray(loss, input.dtype), reduction)
+
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    var = np.asarray(var, input.dtype)
+    var = np.maximum(var[..., None] if 0 < var.ndim < input.ndim else var, eps)
+    loss = 0.5 * (np.log(var) + (input - target) ** 2 / var) + (0.5 * np.log(2 * np.pi) if full else 0)
+    return _reduced(np.asarray(loss, input.dtype), reduction)
