@@ -66,7 +66,7 @@ from nncore.nn.margin_loss import (
     TripletMarginWithDistanceLoss,
 )
 from nncore.nn.module import Module
-from nncore.nn.parameter import Parameter
+from nncore.nn.parameter import Buffer, Parameter
 from nncore.nn.parameter_list import ParameterDict, ParameterList
 from nncore.nn.pooling import (
     AdaptiveAvgPool1d,
@@ -103,6 +103,7 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "Bilinear",
+    "Buffer",
     "CTCLoss",
     "Conv1d",
     "Conv2d",

@@ -126,10 +126,10 @@ class Sequential(Module):
         self._renumber(modules)
         return self
 
-    def pop(self, index):
-        """Take out the module at `index` and return it."""
-        module = self[index]
-        del self[index]
+    def pop(self, key):
+        """Take out the module at position `key` and return it."""
+        module = self[key]
+        del self[key]
         return module
 
 
@@ -195,10 +195,10 @@ class ModuleList(Module):
         modules.insert(index, module)
         self._modules = {str(i): m for i, m in enumerate(modules)}
 
-    def pop(self, index):
-        """Take out the module at `index` and return it."""
-        module = self[index]
-        del self[index]
+    def pop(self, key):
+        """Take out the module at position `key` and return it."""
+        module = self[key]
+        del self[key]
         return module
 
     def __repr__(self) -> str:

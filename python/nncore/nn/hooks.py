@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from nncore import autograd
+from nncore import _core, autograd
 from nncore.handle import RemovableHandle
 from nncore.tensor import Tensor
 
@@ -46,14 +47,22 @@ class _BackwardHooks:
         if not autograd.is_grad_enabled() or not any(args[i].requires_grad for i in places):
             return args
         self.watched = True
-        return _pass_on(args, places, lambda grads: self._at_inputs(places, grads))
+        forms = [_form(args[i]) for i in places]
+        return _pass_on(args, places, lambda grads: self._at_inputs(places, _dense(grads, forms)))
 
     def watch_outputs(self, result):
         outputs = result if isinstance(result, tuple) else (result,)
         places = [i for i, y in enumerate(outputs) if isinstance(y, Tensor)]
+        if not places:
+            warnings.warn(
+                "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors but received "
+                f"{type(result)}",
+                stacklevel=4,
+            )
         if not autograd.is_grad_enabled() or not any(outputs[i].requires_grad for i in places):
             return result
-        passed = _pass_on(outputs, places, lambda grads: self._at_outputs(places, len(outputs), grads))
+        count, forms = len(outputs), [_form(outputs[i]) for i in places]
+        passed = _pass_on(outputs, places, lambda grads: _dense(self._at_outputs(places, count, grads), forms))
         if not isinstance(result, tuple):
             return passed[0]
         return type(result)(*passed) if hasattr(result, "_fields") else passed
@@ -67,6 +76,11 @@ class _BackwardHooks:
             grads = _replaced("pre-hook", hook(self.module, grads), grads)
         self.grad_output = grads
         if self.hooks and not self.watched:  # no input takes part in gradients, so nothing more is coming
+            warnings.warn(
+                "Full backward hook is firing when gradients are computed with respect to module outputs since no "
+                "inputs require gradients.",
+                stacklevel=2,
+            )
             self._call(tuple([None] * self.inputs))
         return tuple(grads[i] for i in places)
 
@@ -84,6 +98,15 @@ class _BackwardHooks:
             grads = _replaced("hook", hook(self.module, grads, self.grad_output), grads)
         self.grad_output = None
         return grads
+
+
+def _form(x: Tensor) -> tuple:
+    return x._array.shape, x._array.dtype, x._array.device
+
+
+def _dense(gradients, forms: list) -> tuple:
+    """Zeros in place of the gradients that are missing."""
+    return tuple(Tensor(_core.full(f[0], 0, *f[1:])) if g is None else g for g, f in zip(gradients, forms, strict=True))
 
 
 def _replaced(kind, returned, grads):

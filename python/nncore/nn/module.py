@@ -5,20 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.nn.convert import ConvertMixin
 from nncore.nn.hooks import HookMixin
-from nncore.nn.parameter import Parameter
+from nncore.nn.parameter import Buffer, Parameter
 from nncore.nn.state import StateDictMixin
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nncore.nn.types import Device, DType
+
+_TENSORS = {
+    _core.dtype.float32: "Float",
+    _core.dtype.float64: "Double",
+    _core.dtype.int32: "Int",
+    _core.dtype.int64: "Long",
+    _core.dtype.uint8: "Byte",
+    _core.dtype.bool: "Bool",
+}
 
 
-def typename(value: float):
+def typename(value: object) -> str:
     """The full name of the type of `value`, without `builtins.`."""
     kind = type(value)
+    if isinstance(value, Tensor):
+        return f"nncore.{_TENSORS[value.dtype]}Tensor"  # PyTorch's names for tensors of each dtype
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -27,7 +38,7 @@ def _indented(text, spaces=2):
     return text.replace("\n", "\n" + " " * spaces)
 
 
-class Module(HookMixin, StateDictMixin):
+class Module(HookMixin, StateDictMixin, ConvertMixin):
     """Base class of layers and networks: it holds parameters, buffers and other modules, and computes `forward`.
 
     Assigning a Parameter or a Module to an attribute registers it, so that `parameters()`, `state_dict()`, `to()` and
@@ -158,10 +169,16 @@ class Module(HookMixin, StateDictMixin):
                     f"cannot assign '{typename(value)}' as child module '{name}' (nncore.nn.Module or None expected)"
                 )
             modules[name] = None
+        elif isinstance(value, Buffer):
+            if buffers is None:
+                raise AttributeError("cannot assign buffer before Module.__init__() call")
+            self._forget(name, own, modules)
+            self.register_buffer(name, value, value.persistent)
         elif buffers is not None and name in buffers:
             if value is not None and not isinstance(value, Tensor):
                 raise TypeError(
-                    f"cannot assign '{typename(value)}' as buffer '{name}' (nncore.Tensor or None expected)"
+                    f"cannot assign '{typename(value)}' as buffer '{name}' "
+                    "(nncore.nn.Buffer, nncore.Tensor or None expected)"
                 )
             buffers[name] = value
         else:
@@ -222,7 +239,7 @@ class Module(HookMixin, StateDictMixin):
         for _, module in self.named_children():
             yield module
 
-    def _named_members(self, table, prefix, recurse, remove_duplicate):
+    def _named_members(self, table, prefix="", recurse=True, remove_duplicate=True):
         seen = set()
         modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for module_prefix, module in modules:
@@ -251,7 +268,7 @@ class Module(HookMixin, StateDictMixin):
         for _, buffer in self.named_buffers(recurse=recurse):
             yield buffer
 
-    def get_submodule(self, target: Tensor) -> Module:
+    def get_submodule(self, target: str) -> Module:
         """The module at the dotted path `target`; '' is this module itself."""
         module = self
         for name in target.split(".") if target else ():
@@ -261,6 +278,20 @@ class Module(HookMixin, StateDictMixin):
             if not isinstance(module, Module):
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put `module` at the dotted path `target`; with `strict` only in place of one that is there."""
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{type(parent).__name__} has no attribute `{name}`")
+        if hasattr(parent, name) and not isinstance(getattr(parent, name), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
 
     def _get_member(self, target, table, described):
         path, _, name = target.rpartition(".")
@@ -272,11 +303,11 @@ class Module(HookMixin, StateDictMixin):
             raise AttributeError(f"`{name}` is not {described}")
         return member
 
-    def get_parameter(self, target: Tensor) -> Parameter:
+    def get_parameter(self, target: str) -> Parameter:
         """The parameter at the dotted path `target`."""
         return self._get_member(target, "_parameters", "an nn.Parameter")
 
-    def get_buffer(self, target: Tensor) -> Tensor:
+    def get_buffer(self, target: str) -> Tensor:
         """The buffer at the dotted path `target`."""
         return self._get_member(target, "_buffers", "a buffer")
 
@@ -289,7 +320,7 @@ class Module(HookMixin, StateDictMixin):
 
     # Modes
 
-    def train(self, mode: str = True):
+    def train(self, mode: bool = True):
         """Set training mode (dropout acts) for this module and all inside it; returns self."""
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
@@ -318,63 +349,6 @@ class Module(HookMixin, StateDictMixin):
             else:
                 param.grad = param.grad.detach()
                 _core.fill(param.grad._array, 0)
-
-    # Places and types
-
-    def _apply(self, fn):
-        """Replace every parameter's and buffer's data by fn(data); parameters stay the same objects."""
-        for module in self.children():
-            module._apply(fn)
-        for param in self._parameters.values():
-            if param is None:
-                continue
-            param._array = fn(param.detach())._array
-            if param.grad is not None:
-                param.grad = fn(param.grad.detach())
-        for name, buffer in self._buffers.items():
-            if buffer is not None:
-                self._buffers[name] = fn(buffer)
-        return self
-
-    def to(self, *args, **kwargs):
-        """Move parameters and buffers: to(device), to(dtype), to(device, dtype) or to(tensor); returns self.
-
-        A dtype must be floating and is given to floating parameters and buffers only.
-        """
-        dtype, device = kwargs.get("dtype"), kwargs.get("device")
-        for wanted in args:
-            if isinstance(wanted, Tensor):
-                dtype, device = wanted.dtype, wanted.device
-            elif isinstance(wanted, _core.dtype):
-                dtype = wanted
-            elif wanted is not None and not isinstance(wanted, bool):  # a bool is non_blocking
-                device = wanted
-        if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
-            )
-
-        return self._apply(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
-
-    def cpu(self):
-        """Move all parameters and buffers to the CPU; returns self."""
-        return self._apply(lambda t: t.cpu())
-
-    def cuda(self, device: Device = None):
-        """Move all parameters and buffers to the GPU; returns self."""
-        return self._apply(lambda t: t.cuda(device))
-
-    def type(self, dst_type: DType):
-        """Convert all parameters and buffers to `dst_type`; returns self."""
-        return self._apply(lambda t: t.type(dst_type))
-
-    def float(self):
-        """Convert floating parameters and buffers to float32; returns self."""
-        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
-
-    def double(self):
-        """Convert floating parameters and buffers to float64; returns self."""
-        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
 
     # Copies and printing
 

@@ -16,17 +16,17 @@ def _as_parameter(value):
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _describe(value):
+def _describe(value, kind_of_elements):
     if not isinstance(value, Tensor):
         return f"Object of type: {typename(value)}"
     size = "x".join(str(extent) for extent in value.shape)
     place = "" if value.device.type == "cpu" else f" ({value.device})"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    return f"{kind} containing: [{value.dtype} of size {size}{place}]"
+    return f"{kind} containing: [{kind_of_elements(value)} of size {size}{place}]"
 
 
-def _listed(items):
-    return "\n".join(f"  ({name}): {_indented(_describe(value))}" for name, value in items)
+def _listed(items, kind_of_elements=typename):
+    return "\n".join(f"  ({name}): {_indented(_describe(value, kind_of_elements))}" for name, value in items)
 
 
 class ParameterList(Module):
@@ -85,7 +85,7 @@ class ParameterList(Module):
         return value
 
     def extra_repr(self) -> str:
-        return _listed(enumerate(self))
+        return _listed(enumerate(self), lambda t: t.dtype)
 
     def __call__(self, *args, **kwargs):
         raise RuntimeError("ParameterList should not be called.")
@@ -135,13 +135,18 @@ class ParameterDict(Module):
         return key in self._keys
 
     def __or__(self, other):
-        return self.copy().update(other)
+        union = self.copy()
+        union.update(other)
+        return union
 
     def __ror__(self, other):
-        return ParameterDict(other).update(self)
+        union = ParameterDict(other)
+        union.update(self)
+        return union
 
     def __ior__(self, other):
-        return self.update(other)
+        self.update(other)
+        return self
 
     def copy(self):
         """Another ParameterDict with the same values."""
@@ -190,7 +195,7 @@ class ParameterDict(Module):
         return (self[key] for key in self._keys)
 
     def update(self, parameters):
-        """Set the values of a mapping, or of an iterable of (key, value); returns self."""
+        """Set the values of a mapping, or of an iterable of (key, value)."""
         if not isinstance(parameters, Iterable | Mapping):
             raise TypeError(
                 "ParametersDict.update should be called with an iterable of key/value pairs, but got "
@@ -202,7 +207,6 @@ class ParameterDict(Module):
             parameters = sorted(parameters.items())  # PyTorch sorts plain dictionaries here, and only here
         for key, value in parameters:
             self[key] = value
-        return self
 
     def extra_repr(self) -> str:
         return _listed(self.items())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import warnings
 from collections import OrderedDict, namedtuple
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nncore.nn.module import Module
+
+
+EXTRA_STATE = "_extra_state"  # the name of what a module adds to its state beside tensors
 
 
 class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
@@ -30,11 +35,19 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
 class StateDictMixin:
     """What makes a Module's state a flat dictionary, and back. Names are paths with dots: `features.0.weight`."""
 
-    def state_dict(self, *, destination=None, prefix: str = "", keep_vars: bool = False) -> dict:
+    def state_dict(self, *args, destination=None, prefix: str = "", keep_vars: bool = False) -> dict:
         """An OrderedDict from name to tensor: all parameters and persistent buffers, sharing memory with the module.
 
         The tensors are detached unless `keep_vars`. `prefix` is put before every name.
         """
+        if args:
+            warnings.warn(
+                "state_dict: positional arguments are deprecated, use destination=, prefix= and keep_vars=",
+                FutureWarning,
+                stacklevel=2,
+            )
+            given = dict(zip(("destination", "prefix", "keep_vars"), args, strict=False))
+            return self.state_dict(**{"destination": destination, "prefix": prefix, "keep_vars": keep_vars} | given)
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -48,7 +61,11 @@ class StateDictMixin:
             if module is not None:
                 module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
         for hook in self._state_dict_hooks.values():
-            hook(self, destination, prefix, local_metadata)
+            replaced = hook(self, destination, prefix, local_metadata)
+            if replaced is not None:
+                if not getattr(hook, "_may_replace", False):
+                    raise RuntimeError("state_dict post-hook must return None")
+                destination = replaced
         return destination
 
     def _local_state(self):
@@ -59,6 +76,16 @@ class StateDictMixin:
     def _save_to_state_dict(self, destination, prefix, keep_vars):
         for name, tensor in self._local_state().items():
             destination[prefix + name] = tensor if keep_vars else tensor.detach()
+        if type(self).get_extra_state is not StateDictMixin.get_extra_state:
+            destination[prefix + EXTRA_STATE] = self.get_extra_state()
+
+    def get_extra_state(self) -> object:
+        """What a module adds to its state that is no tensor. Override it together with set_extra_state."""
+        raise RuntimeError("Reached a code path in Module.get_extra_state() that should never be called.")
+
+    def set_extra_state(self, state: object) -> None:
+        """Takes back what get_extra_state returned, when the state is loaded."""
+        raise RuntimeError("Reached a code path in Module.set_extra_state() that should never be called.")
 
     def register_state_dict_pre_hook(self, hook: Callable):
         """Call `hook(module, prefix, keep_vars)` before this module's state is collected."""
@@ -67,6 +94,16 @@ class StateDictMixin:
     def register_state_dict_post_hook(self, hook: Callable):
         """Call `hook(module, state_dict, prefix, local_metadata)` after it; the hook may change state_dict in place."""
         return add_hook(self._state_dict_hooks, hook)
+
+    def _register_state_dict_hook(self, hook: Callable):
+        """As register_state_dict_post_hook; what the hook returns, unless None, replaces the state."""
+        replacing = functools.partial(hook)
+        replacing._may_replace = True
+        return add_hook(self._state_dict_hooks, replacing)
+
+    def _register_load_state_dict_pre_hook(self, hook: Callable, with_module: bool = False):
+        """As register_load_state_dict_pre_hook; hook gets no module unless with_module."""
+        return self.register_load_state_dict_pre_hook(hook if with_module else lambda module, *rest: hook(*rest))
 
     def register_load_state_dict_pre_hook(self, hook: Callable):
         """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`
@@ -107,6 +144,11 @@ class StateDictMixin:
         for hook in self._load_state_dict_pre_hooks.values():
             hook(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
         own = self._local_state()
+        extra = type(self).set_extra_state is not StateDictMixin.set_extra_state
+        if prefix + EXTRA_STATE in state_dict and extra:
+            self.set_extra_state(state_dict[prefix + EXTRA_STATE])
+        elif extra:
+            missing_keys.append(prefix + EXTRA_STATE)
         for name, tensor in own.items():
             key = prefix + name
             if key not in state_dict:
@@ -118,6 +160,8 @@ class StateDictMixin:
         for key in state_dict:
             if key.startswith(prefix):
                 name, _, rest = key[len(prefix) :].partition(".")
+                if extra and key == prefix + EXTRA_STATE:
+                    continue
                 if (name not in self._modules if rest else name not in own) and key not in unexpected_keys:
                     unexpected_keys.append(key)
 
