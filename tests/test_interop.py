@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import re
 import weakref
 
 import numpy as np
@@ -138,6 +139,12 @@ def test_dlpack_device_and_copy():
     copied = nc.from_dlpack(t.__dlpack__(copy=True))
     copied.numpy()[0] = 1
     assert t.tolist() == [0, 0, 0]
+    nc.from_dlpack(t, copy=True).numpy()[0] = 1
+    assert t.tolist() == [0, 0, 0]
+    assert nc.from_dlpack(t, device="cpu", copy=False).data_ptr() == t.data_ptr()
+    for asked in ({"stream": 1}, {"dl_device": (2, 0)}):
+        with pytest.raises(BufferError, match="__dlpack__: "):
+            t.__dlpack__(**asked)
 
 
 def test_read_only_arrays():
@@ -154,8 +161,13 @@ def test_what_cannot_be_shared_says_why():
     x = np.arange(4.0)
     with pytest.raises(TypeError, match="native byte order"):
         nc.from_numpy(x.astype(">f8"))
-    with pytest.raises(TypeError, match="expected dtype float32, float64"):
-        nc.from_numpy(x.astype(np.float16))
+    for other in (np.float16, np.int16, np.complex64, object, "M8[s]", "U3"):
+        with pytest.raises(TypeError, match=f"expected dtype float32, float64.* got {re.escape(str(np.dtype(other)))}"):
+            nc.from_numpy(np.zeros(2, dtype=other))
+    with pytest.raises(
+        TypeError, match=r"from_dlpack: expected an object with __dlpack__ or a DLPack capsule, got list"
+    ):
+        nc.from_dlpack([1.0])
     with pytest.raises(TypeError, match=r"expected a numpy.ndarray, got list"):
         nc.from_numpy([1.0])
     with pytest.raises(ValueError, match="aligned"):
@@ -164,6 +176,16 @@ def test_what_cannot_be_shared_says_why():
         nc.zeros(2, requires_grad=True).numpy()
     with pytest.raises(BufferError, match="require gradient"):
         nc.zeros(2, requires_grad=True).__dlpack__()
+    with pytest.raises(ValueError, match="multiples of the element size"):
+        nc.from_numpy(np.zeros(3, dtype=[("a", "f4"), ("b", "i1")])["a"])
+
+
+@pytest.mark.parametrize("name", ["f8", "f4", "i8", "i4", "i2"])
+def test_foreign_byte_order_is_copied(name):
+    source = np.arange(3).astype(f">{name}")
+    for copied in (nc.tensor(source), nc.as_tensor(source)):
+        assert copied.tolist() == [0, 1, 2]
+        assert copied.dtype == nc.tensor(np.arange(3).astype(name)).dtype
 
 
 def test_pickle():

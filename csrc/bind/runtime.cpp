@@ -36,6 +36,15 @@ void bind_runtime(py::module_& m) {
   });
   m.def("measure_fma_peak", &measure_fma_peak, py::arg("dtype"), py::arg("device"), Nogil(),
         "Floating operations per second of independent multiply-adds.");
+  m.def(
+      "check_interpreter_lock",
+      [](bool on) {
+        const LaunchCheck refuse = [](const char* kernel) {
+          check(!PyGILState_Check(), "kernel ", kernel, " was started by a thread that holds the interpreter lock");
+        };
+        set_launch_check(on ? refuse : nullptr);
+      },
+      py::arg("on"), "Makes it an error to start a kernel without having released the interpreter lock; for tests.");
   m.def("set_profiling", &set_profiling, py::arg("on"));
   m.def("take_profile", [] {
     py::list rows;

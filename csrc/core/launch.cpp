@@ -12,6 +12,7 @@ namespace nn {
 namespace {
 
 std::atomic<bool> profiling{false};
+std::atomic<LaunchCheck> launch_check{nullptr};
 std::mutex profile_mutex;
 std::map<std::string, KernelTime> profile;
 
@@ -25,6 +26,7 @@ void add_to_profile(const char* name, double seconds) {
 }  // namespace
 
 void launch_erased(const ErasedKernel& kernel, const void* args, size_t, Device) {
+  if (const LaunchCheck check = launch_check.load(std::memory_order_relaxed)) check(kernel.name);
   const Team team;
   const LaunchContext context{team.threads, nullptr};
   if (!profiling.load(std::memory_order_relaxed)) {
@@ -35,6 +37,8 @@ void launch_erased(const ErasedKernel& kernel, const void* args, size_t, Device)
   kernel.call(kernel.run, args, context);
   add_to_profile(kernel.name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
 }
+
+void set_launch_check(LaunchCheck check) { launch_check = check; }
 
 void set_profiling(bool on) { profiling = on; }
 

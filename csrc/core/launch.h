@@ -31,6 +31,10 @@ void launch(const Kernel<Args>& kernel, const Args& args, Device device) {
   launch_erased({kernel.name, reinterpret_cast<void (*)()>(kernel.run), call}, &args, sizeof args, device);
 }
 
+// Called with a kernel's name before each launch, where it is set: bindings know of locks that nothing here knows of.
+using LaunchCheck = void (*)(const char* kernel);
+void set_launch_check(LaunchCheck check);
+
 // Where the time goes: while profiling is on, the launches of each kernel are counted and timed.
 struct KernelTime {
   std::string name;

@@ -330,6 +330,10 @@ class Tensor:
         return array.copy() if copy else array
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        if stream is not None:
+            raise BufferError(f"__dlpack__: memory of the CPU has no stream; expected None, got {stream!r}")
+        if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
+            raise BufferError(f"__dlpack__: expected device {self.__dlpack_device__()}, got {tuple(dl_device)}")
         if self._requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         source = self._array if not copy else _core.clone(self._array)

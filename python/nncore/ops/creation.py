@@ -71,6 +71,8 @@ def _as_numpy(data: Any, dtype: _core.dtype | None = None) -> np.ndarray:
         raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
     if not typed and dtype is None and array.dtype == np.float64 and (array.size or not hasattr(data, "dtype")):
         array = array.astype(_NUMPY_DTYPES[_default_dtype])
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in _FROM_NUMPY:
         narrow = {"f": np.float32, "i": np.int32 if array.dtype.itemsize < 4 else np.int64, "u": np.int64}
         array = array.astype(narrow[array.dtype.kind])
@@ -106,20 +108,38 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
+    if array.dtype not in _FROM_NUMPY:
+        raise TypeError(
+            "from_numpy: expected dtype float32, float64, int32, int64, uint8 or bool in native byte order, "
+            f"got {array.dtype.str if array.dtype.byteorder in '<>' else array.dtype}"
+        )
     if not array.flags.writeable:
         warnings.warn("from_numpy: the array is not writable; writing to the tensor is undefined", stacklevel=2)
     return Tensor(_core.from_buffer(array))
 
 
-def from_dlpack(source: Any) -> Tensor:
-    """A tensor over the memory of any object that speaks DLPack, such as a PyTorch, CuPy or NumPy array."""
-    if not hasattr(source, "__dlpack__"):
-        return Tensor(_core.from_dlpack(source))
-    try:
-        capsule = source.__dlpack__(max_version=(1, 0))
-    except TypeError:  # a producer from before version 1
-        capsule = source.__dlpack__()
-    return Tensor(_core.from_dlpack(capsule))
+def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = None) -> Tensor:
+    """A tensor over the memory of any object that speaks DLPack, such as a PyTorch, CuPy or NumPy array.
+
+    copy: True for memory of its own, False for an error where sharing is not possible, None for sharing where it is.
+    """
+    if hasattr(ext_tensor, "__dlpack__"):
+        try:
+            capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+        except TypeError:  # a producer from before version 1
+            capsule = ext_tensor.__dlpack__()
+    elif type(ext_tensor).__name__ == "PyCapsule":
+        capsule = ext_tensor
+    else:
+        kind = type(ext_tensor).__name__
+        raise TypeError(f"from_dlpack: expected an object with __dlpack__ or a DLPack capsule, got {kind}")
+    shared = Tensor(_core.from_dlpack(capsule))
+    moved = shared if device is None else shared.to(device=device)
+    if moved is shared:
+        return shared.clone() if copy else shared
+    if copy is False:
+        raise ValueError(f"from_dlpack: a copy is needed to bring the tensor to {device}")
+    return moved
 
 
 def full(
