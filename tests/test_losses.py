@@ -119,3 +119,11 @@ def test_cosine_of_a_zero_vector():
     for gradient in first:
         for second in nc.autograd.grad((gradient * nc.arange(3)).sum(), [x, y], retain_graph=True):
             assert np.isfinite(second.numpy()).all()
+
+
+def test_bce_with_logits_is_exact_at_large_scores():
+    scores = nc.tensor([-90.0, -20.0, 20.0, 90.0], requires_grad=True)
+    loss = F.binary_cross_entropy_with_logits(scores, nc.tensor([0.0, 0.0, 1.0, 1.0]), reduction="none")
+    np.testing.assert_allclose(loss.detach().numpy(), np.exp([-90.0, -20.0, -20.0, -90.0]), rtol=1e-5, atol=1e-40)
+    (slope,) = nc.autograd.grad(loss.sum(), scores)
+    np.testing.assert_allclose(slope.numpy()[:2], np.exp([-90.0, -20.0]), rtol=1e-5, atol=1e-40)

@@ -38,7 +38,7 @@ def native(function, *inputs, out: Tensor | None = None, params: tuple = ()) -> 
     return out
 
 
-def _fit(g: Tensor, like: tuple) -> Tensor:
+def fit(g: Tensor, like: tuple) -> Tensor:
     """A gradient with the shape and dtype of the input that it belongs to."""
     shape, dtype = like
     g = unbroadcast(g, shape)
@@ -54,8 +54,8 @@ class BinaryRule:
     def __init__(self, for_x, for_y):
         self.plain = (for_x, for_y)
         self.fitted = (
-            lambda gy, like_x, like_y, *saved: _fit(for_x(gy, *saved), like_x),
-            lambda gy, like_x, like_y, *saved: _fit(for_y(gy, *saved), like_y),
+            lambda gy, like_x, like_y, *saved: fit(for_x(gy, *saved), like_x),
+            lambda gy, like_x, like_y, *saved: fit(for_y(gy, *saved), like_y),
         )
 
 

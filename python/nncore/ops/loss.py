@@ -6,7 +6,8 @@ import math
 import warnings
 
 from nncore import autograd
-from nncore.ops.activation import logsigmoid
+from nncore.ops.activation import logsigmoid, relu, sigmoid, softplus
+from nncore.ops.apply import fit
 from nncore.ops.elementwise import where
 from nncore.ops.pointwise import clamp_min
 from nncore.tensor import Tensor
@@ -190,6 +191,32 @@ def _binary_cross_entropy(x, t):
     )
 
 
+def _from_logits(x, t, pos_weight):
+    # Its own rule: the sum of the terms' gradients would cancel for large scores, and has a kink at 0.
+    with autograd.no_grad():
+        weighted = t if pos_weight is None else pos_weight * t
+        loss = (1 - t) * relu(x) + weighted * relu(-x) + (1 - t + weighted) * softplus(-x.abs())
+    likes = [None if v is None else (v.shape, v.dtype) for v in (x, t, pos_weight)]
+    return autograd.record(
+        "binary_cross_entropy_with_logits",
+        loss,
+        (x, t, pos_weight),
+        (
+            lambda gy, x, t, w, likes: fit(gy * _slope(x, t, w), likes[0]),
+            lambda gy, x, t, w, likes: fit(gy * (-x if w is None else (1 - w) * logsigmoid(x) - x), likes[1]),
+            lambda gy, x, t, w, likes: fit(-gy * t * logsigmoid(x), likes[2]),
+        ),
+        (x, t, pos_weight, likes),
+    )
+
+
+def _slope(x, t, pos_weight):
+    """What the gradient by the score is, for a gradient of 1."""
+    if pos_weight is None:
+        return sigmoid(x) - t
+    return (1 - t + pos_weight * t) * sigmoid(x) - pos_weight * t
+
+
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -199,17 +226,18 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ):
-    """binary_cross_entropy(sigmoid(input), target), without overflow: (1 - target) * x - l * log(sigmoid(x)).
+    """binary_cross_entropy(sigmoid(input), target), exact for scores of any size:
 
-    pos_weight scales the term of target: l = 1 + (pos_weight - 1) * target. weight and pos_weight broadcast.
+    (1 - target) * max(x, 0) + target * max(-x, 0) + log(1 + exp(-|x|)), a sum without cancellation. Its gradient is
+    sigmoid(x) - target. pos_weight scales the terms of the target. weight and pos_weight broadcast.
+
+    >>> F.binary_cross_entropy_with_logits(nc.tensor([0.0, -200.0]), nc.tensor([1.0, 1.0]), reduction="none")
+    tensor([  0.6931, 200.0000])
     """
     reduction = check_reduction(reduction, size_average, reduce)
     if target.shape != input.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
-    log_sigmoid = logsigmoid(input)
-    if pos_weight is not None:
-        log_sigmoid = ((pos_weight - 1) * target + 1) * log_sigmoid
-    loss = (1 - target) * input - log_sigmoid
+    loss = _from_logits(input, target, pos_weight)
     if weight is not None:
         loss = loss * weight
     return reduced(loss, reduction)
