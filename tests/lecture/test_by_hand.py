@@ -60,3 +60,20 @@ def test_08_backpropagation(lecture):
     assert all("gradient" in label for label in labels.values())
     assert f"gradient ({program.w2.grad[0].item():.3g}, " in labels["w2"]
     assert len(program.pictures) == 3
+
+
+def test_05_losses(lecture):
+    program = lecture(5)
+    assert program.cross_entropies == pytest.approx({0.8: 0.22314355, 0.3: 1.2039728})
+    assert program.mse == pytest.approx(1 / 6)
+    assert program.fused.tolist()[-1] == 200
+    assert program.split.tolist()[-1] == 100  # where the logarithm is cut off
+    for d, found in program.apart.items():
+        assert found["KL"] == pytest.approx(d * d / 2, abs=1e-3)
+        assert found["Wasserstein"] == pytest.approx(d, abs=1e-3)
+        assert found["JS"] <= 0.6931472
+    assert program.disjoint["JS"] == pytest.approx(0, abs=1e-12)
+    assert program.disjoint["Wasserstein"] == pytest.approx(1)
+    assert program.overlapping["JS"] > 0.1
+    assert not abs(program.disjoint["KL"]) < 1e300  # undefined: the divergence is infinite there
+    assert len(program.pictures) == 2
