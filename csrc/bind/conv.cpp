@@ -21,16 +21,27 @@ void bind_conv(py::module_& m) {
       py::arg("x"), py::arg("w"), py::arg("bias"), py::arg("options"), Nogil());
   m.def(
       "conv_backward_input",
-      [](const Array& gy, const Array& w, const Dims& x_shape, const Options& options) {
-        return conv_backward_input(gy, w, x_shape, unpack(options));
-      },
-      py::arg("gy"), py::arg("w"), py::arg("x_shape"), py::arg("options"), Nogil());
+      [](const Array& gy, const Array& w, const std::optional<Array>& bias, const Dims& x_shape,
+         const Options& options) { return conv_backward_input(gy, w, bias, x_shape, unpack(options)); },
+      py::arg("gy"), py::arg("w"), py::arg("bias"), py::arg("x_shape"), py::arg("options"), Nogil());
   m.def(
       "conv_backward_weight",
       [](const Array& gy, const Array& x, const Dims& w_shape, const Options& options) {
         return conv_backward_weight(gy, x, w_shape, unpack(options));
       },
       py::arg("gy"), py::arg("x"), py::arg("w_shape"), py::arg("options"), Nogil());
+  m.def(
+      "unfold",
+      [](const Array& x, const Dims& kernel, const Dims& dilation, const Dims& padding, const Dims& stride) {
+        return unfold(x, kernel, {stride, padding, padding, dilation, 1});
+      },
+      py::arg("x"), py::arg("kernel"), py::arg("dilation"), py::arg("padding"), py::arg("stride"), Nogil());
+  m.def(
+      "fold",
+      [](const Array& columns, const Dims& size, const Dims& kernel, const Dims& dilation, const Dims& padding,
+         const Dims& stride) { return fold(columns, size, kernel, {stride, padding, padding, dilation, 1}); },
+      py::arg("columns"), py::arg("size"), py::arg("kernel"), py::arg("dilation"), py::arg("padding"),
+      py::arg("stride"), Nogil());
 }
 
 }  // namespace nn

@@ -35,6 +35,15 @@ void bind_pool(py::module_& m) {
       },
       py::arg("gy"), py::arg("shape"), py::arg("kernel_size"), py::arg("stride"), py::arg("padding"),
       py::arg("ceil_mode"), py::arg("count_include_pad"), py::arg("divisor"), Nogil());
+  m.def(
+      "resample",
+      [](const Array& x, const std::vector<std::optional<std::tuple<Array, Array>>>& given) {
+        std::vector<std::optional<ResampleTable>> tables;
+        for (const auto& t : given)
+          tables.push_back(t ? std::optional(ResampleTable{std::get<0>(*t), std::get<1>(*t)}) : std::nullopt);
+        return resample(x, tables);
+      },
+      py::arg("x"), py::arg("tables"), Nogil());
   m.def("adaptive_avg_pool", &adaptive_avg_pool, py::arg("input"), py::arg("output_size"), Nogil());
   m.def("adaptive_avg_pool_backward", &adaptive_avg_pool_backward, py::arg("gy"), py::arg("shape"), py::arg("spatial"),
         Nogil());

@@ -33,7 +33,7 @@ void check_option(const ConvShapes& s, const char* what, const Dims& values, int
 void check_options(const ConvShapes& s, const ConvOptions& o) {
   check_option(s, "stride", o.stride, 1);
   check_option(s, "padding", o.pad_begin, 0);
-  check_option(s, "padding", o.pad_end, 0);
+  check_option(s, "padding at the end", o.pad_end, INT64_MIN);
   check_option(s, "dilation", o.dilation, 1);
   check(o.groups >= 1, s.name, ": groups must be at least 1, got ", o.groups);
   check(s.w[0] % o.groups == 0, s.name, ": expected a number of output channels divisible by groups, got ", s.w[0],
@@ -51,6 +51,15 @@ void check_arrays(const std::string& name, const Array& a, const Array& b) {
   check(is_floating(a.dtype), name, ": expected dtype float32 or float64, got ", info(a.dtype).name);
   check(a.device() == b.device(), name, ": expected both inputs on one device, got ", to_string(a.device()), " and ",
         to_string(b.device()));
+}
+
+std::optional<Array> check_bias(const ConvShapes& s, const Array& x, const std::optional<Array>& bias,
+                                int64_t channels) {
+  if (!bias) return std::nullopt;
+  check(bias->ndim() == 1 && bias->shape[0] == channels, s.name, ": expected a bias of ", channels, " elements, got ",
+        bias->shape, " (weight ", s.w, ")");
+  check_arrays(s.name, x, *bias);
+  return contiguous(*bias);
 }
 
 // Leading spatial dimensions that are not there have extent 1. `out` holds the extents of y.
@@ -102,13 +111,7 @@ Array conv(const Array& x, const Array& w, const std::optional<Array>& bias, con
   const ConvShapes s = shapes_of("", x.shape, w.shape);
   check_arrays(s.name, x, w);
   check_options(s, options);
-  std::optional<Array> b;
-  if (bias) {
-    check(bias->ndim() == 1 && bias->shape[0] == w.shape[0], s.name, ": expected a bias of ", w.shape[0],
-          " elements, got ", bias->shape, " (weight ", w.shape, ")");
-    check_arrays(s.name, x, *bias);
-    b = contiguous(*bias);
-  }
+  const std::optional<Array> b = check_bias(s, x, bias, w.shape[0]);
   const Dims shape = out_shape(s, options);
   const Array xc = contiguous(x), wc = contiguous(w);
   const Array y = empty(s.batched ? shape : without_batch(shape), x.dtype, x.device());
@@ -116,14 +119,17 @@ Array conv(const Array& x, const Array& w, const std::optional<Array>& bias, con
   return y;
 }
 
-Array conv_backward_input(const Array& gy, const Array& w, const Dims& x_shape, const ConvOptions& options) {
+Array conv_backward_input(const Array& gy, const Array& w, const std::optional<Array>& bias, const Dims& x_shape,
+                          const ConvOptions& options) {
   const ConvShapes s = shapes_of("_backward_input", x_shape, w.shape);
   check_arrays(s.name, gy, w);
   check_options(s, options);
   const Dims shape = check_gy(s, gy);
+  const std::optional<Array> b = check_bias(s, gy, bias, s.x[1]);
   const Array gyc = contiguous(gy), wc = contiguous(w);
   const Array gx = empty(x_shape, gy.dtype, gy.device());
-  run(kernels(gy.device()).conv.backward_input, geometry_of(s, options, shape.begin() + 2), gx, wc, nullptr, gyc);
+  run(kernels(gy.device()).conv.backward_input, geometry_of(s, options, shape.begin() + 2), gx, wc,
+      b ? b->data() : nullptr, gyc);
   return gx;
 }
 

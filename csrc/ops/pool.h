@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <tuple>
+#include <vector>
 
 #include "core/array.h"
 
@@ -29,5 +30,13 @@ Array avg_pool_backward(const Array& gy, const Dims& shape, const PoolWindows& w
                         int64_t divisor);
 Array adaptive_avg_pool(const Array& x, const Dims& output_size);
 Array adaptive_avg_pool_backward(const Array& gy, const Dims& shape, int spatial);
+
+// A linear map of each of the last spatial dimensions, in which y[o] is the sum of weight[t, o] * x[index[t, o]]: one
+// table for each dimension, or none where it stays as it is. An index equal to the extent names a zero.
+struct ResampleTable {
+  Array index;   // [taps, out], int32
+  Array weight;  // [taps, out], of x's dtype
+};
+Array resample(const Array& x, const std::vector<std::optional<ResampleTable>>& tables);
 
 }  // namespace nn

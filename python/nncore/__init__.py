@@ -42,6 +42,7 @@ from nncore.ops.compare import (
     ne,
 )
 from nncore.ops.conv import conv1d, conv2d, conv3d
+from nncore.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from nncore.ops.convert import clone
 from nncore.ops.creation import (
     arange,
@@ -205,6 +206,7 @@ from nncore.ops.shape import (
     unflatten,
     unsqueeze,
 )
+from nncore.ops.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from nncore.ops.softmax_xent import log_softmax, softmax
 from nncore.ops.sort import (
     argsort,

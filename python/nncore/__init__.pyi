@@ -50,6 +50,9 @@ from nncore.ops.compare import ne as ne
 from nncore.ops.conv import conv1d as conv1d
 from nncore.ops.conv import conv2d as conv2d
 from nncore.ops.conv import conv3d as conv3d
+from nncore.ops.conv_transpose import conv_transpose1d as conv_transpose1d
+from nncore.ops.conv_transpose import conv_transpose2d as conv_transpose2d
+from nncore.ops.conv_transpose import conv_transpose3d as conv_transpose3d
 from nncore.ops.convert import clone as clone
 from nncore.ops.creation import arange as arange
 from nncore.ops.creation import as_tensor as as_tensor
@@ -205,6 +208,9 @@ from nncore.ops.shape import transpose as swapdims
 from nncore.ops.shape import transpose as transpose
 from nncore.ops.shape import unflatten as unflatten
 from nncore.ops.shape import unsqueeze as unsqueeze
+from nncore.ops.shuffle import channel_shuffle as channel_shuffle
+from nncore.ops.shuffle import pixel_shuffle as pixel_shuffle
+from nncore.ops.shuffle import pixel_unshuffle as pixel_unshuffle
 from nncore.ops.softmax_xent import log_softmax as log_softmax
 from nncore.ops.softmax_xent import softmax as softmax
 from nncore.ops.sort import argsort as argsort

@@ -107,6 +107,139 @@ def gradients(of: str):
     return samples
 
 
+# (images, groups, channels in and out per group, input, kernel, options) of transposed convolutions.
+TRANSPOSED = [
+    (2, 1, 3, 4, (9,), (3,), {"stride": 2, "padding": 1, "output_padding": 1}),
+    (1, 2, 2, 3, (5,), (4,), {"dilation": 2}),
+    (1, 3, 1, 1, (6,), (3,), {"stride": 3}),
+    (2, 1, 3, 4, (5, 6), (3, 3), {}),
+    (1, 1, 2, 3, (4, 5), (3, 2), {"stride": 2, "padding": (1, 0), "output_padding": (1, 0)}),
+    (1, 1, 2, 2, (3, 4), (2, 3), {"stride": (3, 2), "dilation": (2, 1), "padding": 1}),
+    (1, 1, 2, 2, (3, 3), (2, 2), {"stride": 1, "dilation": 3, "output_padding": 2}),  # more than the kernel reaches
+    (1, 1, 2, 2, (3, 3), (1, 1), {"stride": 3, "output_padding": 2}),  # gaps that no element of the input reaches
+    (2, 2, 2, 3, (4, 4), (4, 4), {"stride": 2, "padding": 1}),
+    (1, 4, 1, 1, (5, 4), (3, 3), {"stride": 2, "padding": 1}),  # depthwise
+    (0, 1, 2, 3, (4, 4), (3, 3), {}),
+    (1, 1, 1, 1, (1, 1), (1, 1), {}),
+    (2, 1, 2, 3, (2, 3, 2), (3, 2, 3), {"stride": 2, "padding": 1, "output_padding": (1, 0, 1)}),
+    (1, 2, 1, 2, (2, 2, 3), (2, 2, 2), {"dilation": (1, 2, 1)}),
+]
+# Layers of DCGAN's generator.
+GENERATOR = [
+    (4, 1, 100, 512, (1, 1), (4, 4), {}),
+    (4, 1, 512, 256, (4, 4), (4, 4), {"stride": 2, "padding": 1}),
+    (4, 1, 128, 64, (16, 16), (4, 4), {"stride": 2, "padding": 1}),
+    (4, 1, 64, 3, (32, 32), (4, 4), {"stride": 2, "padding": 1}),
+]
+
+
+def transposed_arrays(draw: Draw, geometry) -> tuple:
+    n, groups, c, k, size, kernel, options = geometry
+    x, w = draw.normal(n, groups * c, *size), draw.normal(groups * c, k, *kernel)
+    return x, w, draw.normal(groups * k), {"groups": groups, **options}
+
+
+def transposed(spatial: int):
+    geometries = [g for g in TRANSPOSED if len(g[4]) == spatial]
+
+    def samples(draw: Draw):
+        for geometry in geometries:
+            x, w, b, options = transposed_arrays(draw, geometry)
+            yield Sample((x, w, b), options, label=f"{x.shape} {w.shape} {options}")
+        x, w, b, options = transposed_arrays(draw, geometries[0])
+        yield Sample((x[0], w, b), options, label="unbatched")
+        yield Sample((x, w), options, label="no bias")
+        for other in layouts(x):
+            yield Sample((other, w, b), options, label="layout of x")
+        for other in layouts(w):
+            yield Sample((x, other, b), options, label="layout of w")
+        large = (2, 1, 35, 33, (17,) * spatial, (3,) * spatial, {"stride": 2}) if spatial < 3 else geometries[0]
+        x, w, b, options = transposed_arrays(draw, large)
+        yield Sample((x, w, b), options, label=f"{x.shape} {w.shape} {options}", smooth=False)
+
+    return samples
+
+
+def transposed_layers(draw: Draw):
+    for geometry in GENERATOR:
+        x, w, b, options = transposed_arrays(draw, geometry)
+        yield Sample((x, w, b), options, label=f"DCGAN {x.shape} {w.shape}")
+
+
+def transposed_misfits(draw: Draw):
+    x, w = draw.normal(2, 3, 4, 4), draw.normal(3, 4, 3, 3)
+    yield Wrong((x, w[0]), RuntimeError, r"conv_transpose2d: expected a weight of 4 dimensions.*\[4, 3, 3\]")
+    yield Wrong((x[0, 0], w), RuntimeError, r"expected 3D \(unbatched\) or 4D \(batched\) input.*\[4, 4\]")
+    yield Wrong((x, draw.normal(4, 3, 3, 3)), RuntimeError, "conv_transpose2d: weight expects 4 input channels.*has 3")
+    yield Wrong((x, w), RuntimeError, "divisible by groups, input has 3", {"groups": 2})
+    yield Wrong((x, w), RuntimeError, "groups must be at least 1", {"groups": 0})
+    yield Wrong((x, w, draw.normal(3)), RuntimeError, r"expected a bias of 4 elements, got \[3\]")
+    yield Wrong((x, w), RuntimeError, "stride must be at least 1", {"stride": 0})
+    yield Wrong((x, w), RuntimeError, "padding must be at least 0", {"padding": -1})
+    yield Wrong((x, w), RuntimeError, "output padding must be smaller than", {"output_padding": 1})
+    yield Wrong((x, w), RuntimeError, "output_padding must be at least 0", {"output_padding": -1})
+    yield Wrong((x, w), RuntimeError, r"calculated output size per channel is \[-2, -2\].*too small", {"padding": 4})
+    yield Wrong((x, w), RuntimeError, "conv_transpose2d: expected one stride or 2", {"stride": (1, 2, 3)})
+    yield Wrong((x.astype("int64"), w), RuntimeError, "same dtype, got int64 and float32")
+
+
+WINDOWS = [
+    {"kernel_size": 2},
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": (2, 3), "stride": (1, 2), "padding": (1, 0)},
+    {"kernel_size": (3, 2), "dilation": (1, 2), "stride": 2, "padding": 2},
+    {"kernel_size": 1, "stride": 3},
+    {"kernel_size": (2, 2), "dilation": 3},
+]
+
+
+def unfoldings(draw: Draw):
+    for options in WINDOWS:
+        yield Sample((draw.normal(2, 3, 5, 6),), options, label=str(options))
+    for x in layouts(draw.normal(2, 4, 5)):
+        yield Sample((x, 2), label="unbatched")
+    yield Sample((draw.normal(0, 3, 5, 6), 2), label="empty batch", smooth=False)
+    yield Sample((draw.normal(1, 1, 1, 1), 1), label="one element")
+
+
+def foldings(draw: Draw):
+    for options in WINDOWS:
+        columns = ref.conv.unfold(draw.normal(2, 3, 5, 6), **options)
+        yield Sample((draw.normal(*columns.shape), (5, 6)), options, label=str(options))
+    for x in layouts(draw.normal(8, 12)):
+        yield Sample((x, (4, 5), 2), label="unbatched")
+    yield Sample((draw.normal(0, 8, 12), (4, 5), 2), label="empty batch", smooth=False)
+    yield Sample((draw.normal(1, 1, 1), 1, 1), label="one element")
+
+
+def wrong_unfoldings(draw: Draw):
+    x = draw.normal(2, 3, 5, 6)
+    yield Wrong((x[0, 0], 2), RuntimeError, "unfold: Expected 3D or 4D")
+    yield Wrong((x, 9), RuntimeError, r"unfold: the windows .* do not fit into spatial size \[5, 6\]")
+    yield Wrong((x, 0), RuntimeError, "kernel_size should be at least 1")
+    yield Wrong((x, 2), RuntimeError, "stride should be at least 1", {"stride": 0})
+    yield Wrong((x, (2, 2, 2)), RuntimeError, "kernel_size must either be a single int")
+    yield Wrong((x.astype("int64"), 2), RuntimeError, "float32 or float64, got int64")
+
+
+def wrong_foldings(draw: Draw):
+    columns = draw.normal(2, 8, 12)
+    yield Wrong((columns, (4, 4), 2), RuntimeError, r"number of sliding blocks 9, but got input.size\(2\)=12")
+    yield Wrong((columns, (4, 5), 3), RuntimeError, "divisible by the product of kernel_size")
+    yield Wrong((columns[0, 0], (4, 5), 2), RuntimeError, "fold: Expected 2D or 3D")
+    yield Wrong((columns, (0, 5), 2), RuntimeError, "output_size should be at least 1")
+
+
+def windows_of_layers(draw: Draw):
+    yield Sample((draw.normal(8, 64, 56, 56), 3), {"padding": 1}, label="8x64x56x56 k3 p1")
+    yield Sample((draw.normal(8, 3, 224, 224), 16), {"stride": 16}, label="patches 8x3x224x224 k16 s16")
+
+
+def columns_of_layers(draw: Draw):
+    yield Sample((draw.normal(8, 576, 3136), 56, 3), {"padding": 1}, label="8x64x56x56 k3 p1")
+    yield Sample((draw.normal(8, 768, 196), 224, 16), {"stride": 16}, label="patches 8x3x224x224 k16 s16")
+
+
 def misfits(draw: Draw):
     x, w = draw.normal(8, 4, 32, 32), draw.normal(16, 3, 3, 3)
     yield Wrong(
@@ -179,6 +312,27 @@ CASES = [
         benchmark=layers,
     ),
     Case("conv3d", nc.conv3d, ref.conv.conv3d, convolutions(GEOMETRIES_3D), tolerance=SUMS),
+    *[
+        Case(
+            f"conv_transpose{n}d",
+            getattr(nc, f"conv_transpose{n}d"),
+            getattr(ref.conv, f"conv_transpose{n}d"),
+            transposed(n),
+            **({"wrong": transposed_misfits, "benchmark": transposed_layers} if n == 2 else {}),
+            tolerance=SUMS,
+        )
+        for n in (1, 2, 3)
+    ],
+    Case(
+        "unfold",
+        nc.nn.functional.unfold,
+        ref.conv.unfold,
+        unfoldings,
+        wrong_unfoldings,
+        tolerance={"float32": (0, 0), "float64": (0, 0)},
+        benchmark=windows_of_layers,
+    ),
+    Case("fold", nc.nn.functional.fold, ref.conv.fold, foldings, wrong_foldings, benchmark=columns_of_layers),
     Case(
         "conv_backward_input",
         conv_backward_input,

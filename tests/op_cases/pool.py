@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from nncore import reference as ref
-from nncore.ops import pool
+from nncore.ops import pool, unpool
 from op_cases import Case, Draw, Sample, Wrong, layouts
 
 EXTENTS = {1: (13,), 2: (7, 10), 3: (4, 5, 6)}
@@ -135,6 +135,72 @@ def ends(draw: Draw):
     yield Sample((draw.normal(16, 256, 13, 13), 6), label="AlexNet 16x256x13x13 to 6")
 
 
+def norms(spatial: int):
+    def samples(draw: Draw):
+        def positive(*shape):
+            return draw.uniform(*shape, low=0.2, high=2.0)
+
+        extents = EXTENTS[spatial]
+        for p, arguments in itertools.product((1, 2, 3.5, float("inf")), list(geometries(spatial))):
+            arguments = {k: v for k, v in arguments.items() if k != "padding"}
+            x = draw.distinct(2, 3, *extents) if p == float("inf") else positive(2, 3, *extents)
+            yield Sample((x, p), arguments, label=f"{p} {arguments}", smooth=p != float("inf"))
+        for x in layouts(positive(3, *extents)):
+            yield Sample((x, 2, 2), label="unbatched")
+        yield Sample((positive(0, 3, *extents), 2, 2), label="empty batch", smooth=False)
+
+    return samples
+
+
+def wrong_norms(spatial: int):
+    def wrong(draw: Draw):
+        x = draw.uniform(2, 3, *EXTENTS[spatial])
+        yield Wrong((x, 2, (2,) * (spatial + 1)), RuntimeError, f"lp_pool{spatial}d: kernel_size must either be")
+        yield Wrong((x, 2, 40), RuntimeError, "Output size is too small")
+
+    return wrong
+
+
+def unpoolings(spatial: int):
+    pooled = getattr(ref.pool, f"max_pool{spatial}d")
+
+    def samples(draw: Draw):
+        extents = EXTENTS[spatial]
+        even = tuple(n // 2 * 2 for n in extents)  # what windows of 2 fill
+        for arguments, size, wanted in [
+            ({"kernel_size": 2}, even, None),
+            ({"kernel_size": 2}, extents, extents),
+            ({"kernel_size": 3, "stride": 2, "padding": 1}, extents, extents),
+            ({"kernel_size": 3, "stride": 2}, extents, (2, 3, *extents)),  # windows overlap: a place is named twice
+        ]:
+            y, index = pooled(draw.distinct(2, 3, *size), return_indices=True, **arguments)
+            # Of maxima that share a place, the last stays; differences in one of the others say nothing.
+            smooth = arguments["kernel_size"] == 2
+            yield Sample((y, index), {**arguments, "output_size": wanted}, label=str(arguments), smooth=smooth)
+        y, index = pooled(draw.distinct(3, *[2 * n for n in extents]), 2, return_indices=True)
+        for other in layouts(y):
+            yield Sample((other, index, 2), label="unbatched")
+        yield Sample((y[None][:0], index[None][:0], 2), label="empty", smooth=False)
+
+    return samples
+
+
+def wrong_unpoolings(spatial: int):
+    def wrong(draw: Draw):
+        shape = (2, 3, *EXTENTS[spatial])
+        x, index = draw.normal(*shape), draw.integers(0, 8, *shape)
+        name = f"max_unpool{spatial}d"
+        yield Wrong((x, index[:1], 2), RuntimeError, f"{name}: Expected shape of indices to be same")
+        yield Wrong((x, x, 2), RuntimeError, "elements in indices should be type int64")
+        yield Wrong((x, index + 10**6, 2), RuntimeError, f"{name}: found an invalid max index")
+        yield Wrong((x, index - 100, 2), RuntimeError, "found an invalid max index")
+        yield Wrong((x[0, 0], index[0, 0], 2), RuntimeError, f"{name}: Expected {spatial + 1}D or {spatial + 2}D")
+        yield Wrong((x, index, 2), ValueError, "invalid output_size", {"output_size": (1,) * spatial})
+        yield Wrong((x, index, 2), ValueError, "should be a sequence containing", {"output_size": (4,) * 6})
+
+    return wrong
+
+
 # A mean of up to 64 elements, summed in another order than the reference's.
 MEANS = {"float32": (4e-6, 4e-6), "float64": (1e-13, 1e-13)}
 EXACT = {"float32": (0.0, 0.0), "float64": (0.0, 0.0)}
@@ -153,5 +219,21 @@ for n in (1, 2, 3):
             wrong_sizes(n),
             tolerance=MEANS,
             **({"benchmark": ends} if n == 2 else {}),
+        ),
+        Case(
+            f"lp_pool{n}d",
+            getattr(unpool, f"lp_pool{n}d"),
+            getattr(ref.pool, f"lp_pool{n}d"),
+            norms(n),
+            wrong_norms(n),
+            tolerance={"float32": (1e-5, 1e-5), "float64": (1e-12, 1e-12)},  # powers of sums, and roots of them
+        ),
+        Case(
+            f"max_unpool{n}d",
+            getattr(unpool, f"max_unpool{n}d"),
+            getattr(ref.pool, f"max_unpool{n}d"),
+            unpoolings(n),
+            wrong_unpoolings(n),
+            tolerance=EXACT,
         ),
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 
 import nncore as nc
-from op_cases import Case, Draw, Sample, layouts
+from op_cases import Case, Draw, Sample, Wrong, layouts
 
 EXACT = {"float32": (0, 0), "float64": (0, 0)}
 
@@ -19,8 +19,8 @@ def calls(*arguments, shape=(2, 3, 4)):
     return samples
 
 
-def row(name: str, reference, samples) -> Case:
-    return Case(name, getattr(nc, name), reference, samples, tolerance=EXACT)
+def row(name: str, reference, samples, **more) -> Case:
+    return Case(name, getattr(nc, name), reference, samples, tolerance=EXACT, **more)
 
 
 def pieces(x, size, dim=0):
@@ -70,6 +70,43 @@ def two_shapes(draw: Draw):
     yield Sample((draw.normal(2, 3), draw.normal(2, 3)))
 
 
+def shuffled_pixels(x, r):
+    """Channels laid out as pixels."""
+    lead, (c, h, w) = x.shape[:-3], x.shape[-3:]
+    y = np.empty((*lead, c // r**2, h * r, w * r), x.dtype)
+    for i in range(r):
+        for j in range(r):
+            y[..., i::r, j::r] = x[..., i * r + j :: r * r, :, :]
+    return y
+
+
+def unshuffled_pixels(x, r):
+    """Pixels gathered into channels."""
+    parts = [x[..., i::r, j::r] for i in range(r) for j in range(r)]
+    return np.stack(parts, -3).reshape(*x.shape[:-3], -1, x.shape[-2] // r, x.shape[-1] // r)
+
+
+def shuffled_channels(x, groups):
+    """The channels of all groups in turn."""
+    per_group = x.shape[1] // groups
+    return x[:, [g * per_group + j for j in range(per_group) for g in range(groups)]]
+
+
+def wrong_shuffles(factor: str):
+    def wrong(draw: Draw):
+        yield Wrong((draw.normal(4, 3), 2), RuntimeError, "at least 3 dimensions, but got input with 2")
+        yield Wrong((draw.normal(6, 3, 3), 2), RuntimeError, "divisible by")
+        yield Wrong((draw.normal(4, 4, 4), 0), RuntimeError, f"expects a positive {factor}, but got 0")
+
+    return wrong
+
+
+def wrong_channel_shuffles(draw: Draw):
+    yield Wrong((draw.normal(4, 3), 2), RuntimeError, "expects input with > 2 dims")
+    yield Wrong((draw.normal(2, 3, 3), 2), RuntimeError, "divisible by groups. Got 3 channels and 2 groups")
+    yield Wrong((draw.normal(2, 4, 3), 0), RuntimeError, "must be positive. Value of groups:0")
+
+
 SWAPS = calls((0, 1), (-1, 0), (1, 1))
 MOVES = calls((0, 2), (-1, 0), ((0, 1), (2, 0)))
 
@@ -94,5 +131,23 @@ CASES = [
     row("broadcast_to", np.broadcast_to, calls(((5, 2, 3, 4),), ((2, 3, 4),))),
     row("broadcast_tensors", together, two_shapes),
     row("meshgrid", grids, vectors),
+    row(
+        "pixel_shuffle",
+        shuffled_pixels,
+        calls((2,), (1,), shape=(2, 8, 2, 3)),
+        wrong=wrong_shuffles("upscale_factor"),
+    ),
+    row(
+        "pixel_unshuffle",
+        unshuffled_pixels,
+        calls((2,), (1,), shape=(3, 4, 6)),
+        wrong=wrong_shuffles("downscale_factor"),
+    ),
+    row(
+        "channel_shuffle",
+        shuffled_channels,
+        calls((2,), (3,), (1,), shape=(2, 6, 2, 3)),
+        wrong=wrong_channel_shuffles,
+    ),
     row("diag_embed", diagonals, calls((), shape=(2, 3))),
 ]

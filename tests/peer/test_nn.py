@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 SEED = int(os.environ.get("NNCORE_PEER_SEED", "0")) or int.from_bytes(os.urandom(4), "little")
 
+PADS = ("Zero", "Reflection", "Replication", "Circular")
 # A layer's name, its arguments, its settings, and the shapes of its inputs.
 LAYERS = [
     ("Identity", (1,), {}, [(3,)]),
@@ -27,6 +28,34 @@ LAYERS = [
     ("Conv2d", (4, 4, 3), {"padding": 2, "padding_mode": "circular", "groups": 4}, [(2, 4, 8, 9)]),
     ("Conv2d", (4, 4, 3), {"padding": "valid"}, [(2, 4, 8, 9)]),
     ("Conv3d", (2, 3, 2), {"padding": 1, "stride": (1, 2, 1)}, [(2, 2, 4, 5, 3), (2, 4, 5, 3)]),
+    ("Conv1d", (4, 4, 3), {"padding": 2, "padding_mode": "replicate"}, [(2, 4, 9), (4, 9)]),
+    ("Conv1d", (4, 4, 3), {"padding": "same", "padding_mode": "circular", "dilation": 2}, [(2, 4, 9)]),
+    ("Conv3d", (2, 3, 3), {"padding": 1, "padding_mode": "reflect"}, [(1, 2, 4, 3, 5)]),
+    ("Conv3d", (2, 3, 3), {"padding": (1, 2, 0), "padding_mode": "replicate"}, [(1, 2, 4, 3, 5)]),
+    ("ConvTranspose1d", (4, 6, 3), {}, [(2, 4, 5), (4, 5), (0, 4, 5)]),
+    ("ConvTranspose1d", (4, 6, 3), {"stride": 2, "groups": 2, "output_padding": 1, "bias": False}, [(2, 4, 5)]),
+    ("ConvTranspose2d", (4, 6, 3), {"stride": 2, "padding": 1, "output_padding": 1}, [(2, 4, 3, 4), (4, 3, 4)]),
+    ("ConvTranspose2d", (4, 6, (3, 2), (2, 1), (1, 0), (1, 0), 2, True, (1, 2)), {}, [(2, 4, 3, 4)]),
+    ("ConvTranspose3d", (2, 3, 2), {"stride": (1, 2, 1)}, [(2, 2, 2, 3, 2), (2, 2, 3, 2)]),
+    ("Unfold", ((2, 3),), {"padding": 1, "stride": (2, 1)}, [(2, 3, 4, 5), (3, 4, 5)]),
+    ("Fold", ((4, 5), 2), {"dilation": (1, 2)}, [(2, 8, 9), (8, 9)]),
+    ("Upsample", (7,), {}, [(2, 3, 4), (2, 3, 4, 5), (1, 2, 2, 3, 2)]),
+    ("Upsample", (), {"scale_factor": (2, 1.5), "mode": "bilinear"}, [(2, 3, 4, 5)]),
+    ("Upsample", (), {"scale_factor": 2.6, "mode": "bicubic", "recompute_scale_factor": True}, [(2, 3, 4, 5)]),
+    ("Upsample", (), {"scale_factor": 2, "mode": "trilinear", "align_corners": True}, [(1, 2, 2, 3, 2)]),
+    ("UpsamplingNearest2d", (), {"scale_factor": 3}, [(2, 3, 4, 5)]),
+    ("UpsamplingBilinear2d", ((6, 3),), {}, [(2, 3, 4, 5)]),
+    ("PixelShuffle", (2,), {}, [(2, 8, 3, 4), (4, 3, 4)]),
+    ("PixelUnshuffle", (2,), {}, [(2, 3, 4, 6)]),
+    ("ChannelShuffle", (3,), {}, [(2, 6, 3, 4)]),
+    *[("ConstantPad1d", (2, 0.5), {}, [(2, 3, 4), (3, 4)]), ("ConstantPad2d", ((1, 0, 2, 1), 3), {}, [(2, 3, 4, 5)])],
+    ("ConstantPad3d", (1, -2.5), {}, [(1, 2, 3, 2, 2)]),
+    *[(f"{kind}Pad1d", (width,), {}, [(2, 3, 4), (3, 4)]) for kind in PADS for width in (1, (2, 0))],
+    *[(f"{kind}Pad2d", (width,), {}, [(2, 3, 4, 3), (3, 4, 3)]) for kind in PADS for width in (1, (2, 0, 1, 3))],
+    *[(f"{kind}Pad3d", (width,), {}, [(1, 2, 2, 3, 4)]) for kind in PADS for width in (1, (1, 0, 2, 1, 0, 1))],
+    ("LPPool1d", (1, 3), {"stride": 2}, [(2, 3, 9), (3, 9)]),
+    ("LPPool2d", (3, (2, 3)), {"ceil_mode": True}, [(2, 3, 7, 8)]),
+    ("LPPool3d", (1, 2), {}, [(1, 2, 5, 4, 3)]),
     ("MaxPool1d", (3,), {"stride": 2, "padding": 1}, [(2, 3, 9), (3, 9)]),
     ("MaxPool2d", (2,), {}, [(2, 3, 7, 8), (3, 7, 8)]),
     ("MaxPool2d", ((3, 2),), {"stride": (1, 2), "padding": 1, "ceil_mode": True}, [(2, 3, 7, 8)]),
@@ -146,6 +175,28 @@ def test_layers(name, args, settings, shapes, dtype):
     for shape in shapes:
         array = random.standard_normal(shape).astype(dtype)
         compare(theirs, ours, [array], dtype, f"{ours} {shape} seed {SEED}")
+
+
+@pytest.mark.parametrize("size", [(6, 7), (7, 7), (2, 3, 6, 7)])
+def test_max_unpool(size):
+    random = np.random.default_rng(SEED)
+    x = random.standard_normal((2, 3, 6, 7))
+    found = []
+    for library, make in ((torch, to_torch), (nc, nc.tensor)):
+        pool, unpool = library.nn.MaxPool2d(2, return_indices=True), library.nn.MaxUnpool2d(2)
+        y = unpool(*pool(make(x)), output_size=size)
+        found.append((repr(unpool), y.numpy()))
+    assert found[0][0] == found[1][0]
+    np.testing.assert_array_equal(found[1][1], found[0][1])
+
+
+def test_conv_transpose_to_an_output_size():
+    theirs, ours = torch.nn.ConvTranspose2d(3, 4, 3, 2, 1), nc.nn.ConvTranspose2d(3, 4, 3, 2, 1)
+    ours.load_state_dict({key: nc.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
+    x = np.random.default_rng(SEED).standard_normal((2, 3, 5, 6)).astype("float32")
+    for size in [(10, 11), (2, 4, 9, 12)]:
+        a, b = theirs(to_torch(x), output_size=size), ours(nc.tensor(x), output_size=size)
+        np.testing.assert_allclose(b.detach().numpy(), a.detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

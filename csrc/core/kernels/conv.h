@@ -16,8 +16,9 @@ struct ConvGeometry {
 };
 
 // One argument block for the three kernels; each writes one of the arrays from the other two:
-//   forward          y = conv(x, w) + bias       bias holds K values, or is null
-//   backward_input   x = d sum(gy * conv(x, w)) / dx     with y holding gy; x is written, bias is null
+//   forward          y = conv(x, w) + bias               bias holds K values, or is null
+//   backward_input   x = d sum(gy * conv(x, w)) / dx + bias, with y holding gy; x is written; bias holds C values, or
+//                    is null. It is the transposed convolution, and that has a bias.
 //   backward_weight  w = d sum(gy * conv(x, w)) / dw     with y holding gy; w is written, bias is null
 // float32 or float64. What is written overlaps nothing that is read and is written whole, whatever it held before.
 // Any extent but those of the kernel may be 0.
@@ -30,10 +31,23 @@ struct ConvArgs {
   void* y;  // [N, K, out...]
 };
 
+// The windows of x as columns, and their adjoint; of the geometry, K and groups are not used:
+//   unfold   y[n, (c * taps + tap), out] = x[n, c, the position that the tap of that output reads], 0 in the padding
+//   fold     x[n, c, ...] = the sum of y over all places that unfold copies this position to, in the order of taps
+// float32 or float64. x is [N, C, in...], y is [N, C * taps, out...]; one is read, the other written whole.
+struct UnfoldArgs {
+  DType dtype;
+  ConvGeometry geometry;
+  void* x;
+  void* y;
+};
+
 struct ConvKernels {
   Kernel<ConvArgs> forward;
   Kernel<ConvArgs> backward_input;
   Kernel<ConvArgs> backward_weight;
+  Kernel<UnfoldArgs> unfold;
+  Kernel<UnfoldArgs> fold;
 };
 
 }  // namespace nn

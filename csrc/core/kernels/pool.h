@@ -52,12 +52,30 @@ struct AvgPoolArgs {
   void* y;  // [planes, out...]
 };
 
+// A linear map of each axis, one after the other: y[..., o, ...] = sum over t of weight[t, o] * x[..., index[t, o],
+// ...]. Interpolation is such a map, and its adjoint is another. index may be `in`, which names a zero, so that sums of
+// different lengths fill one table; `padded` says that it occurs. An axis without a table stays as it is.
+struct ResampleAxis {
+  int64_t in, out, taps;
+  bool padded;
+  const int32_t* index;  // [taps, out], each in [0, in]; or null
+  const void* weight;    // [taps, out], of the dtype of x
+};
+struct ResampleArgs {
+  DType dtype;
+  int64_t planes;
+  ResampleAxis axis[3];
+  const void* x;  // [planes, in...]
+  void* y;        // [planes, out...]
+};
+
 struct PoolKernels {
   Kernel<MaxPoolArgs> max_forward;
   Kernel<MaxPoolIndexArgs> max_backward;
   Kernel<MaxPoolIndexArgs> max_gather;
   Kernel<AvgPoolArgs> avg_forward;
   Kernel<AvgPoolArgs> avg_backward;
+  Kernel<ResampleArgs> resample;
 };
 
 }  // namespace nn

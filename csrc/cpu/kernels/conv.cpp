@@ -4,6 +4,7 @@
 
 #include "core/scratch.h"
 #include "cpu/kernels/conv_plane.h"
+#include "cpu/kernels/conv_unfold.h"
 #include "cpu/kernels/conv_weight.h"
 #include "math/conv_window.h"
 
@@ -33,25 +34,24 @@ struct Sizes {
         k_group(g.K / g.groups) {}
 };
 
-// Fills y with the bias, where there is nothing to sum.
+// Fills images of `channels` planes with the bias, where there is nothing to sum.
 template <class T>
-void fill_bias(const ConvGeometry& g, const T* bias, T* y) {
-  const int64_t plane = Sizes(g).y_plane;
-  for (int64_t nk = 0; nk < g.N * g.K; ++nk)
-    for (int64_t i = 0; i < plane; ++i) y[nk * plane + i] = bias ? bias[nk % g.K] : T(0);
+void fill_planes(const void* bias, int64_t images, int64_t channels, int64_t plane, void* y) {
+  for (int64_t nk = 0; nk < images * channels; ++nk) {
+    const T value = bias ? static_cast<const T*>(bias)[nk % channels] : T(0);
+    for (int64_t i = 0; i < plane; ++i) static_cast<T*>(y)[nk * plane + i] = value;
+  }
+}
+void fill_bias(DType dtype, const void* bias, int64_t images, int64_t channels, int64_t plane, void* y) {
+  dtype == DType::float32 ? fill_planes<float>(bias, images, channels, plane, y)
+                          : fill_planes<double>(bias, images, channels, plane, y);
 }
 
 void run_forward(const ConvArgs& a, const LaunchContext& ctx) {
   const ConvGeometry& g = a.geometry;
   const Sizes s(g);
   if (g.N * g.K * s.y_plane == 0) return;
-  if (s.c_group == 0 || s.x_plane == 0) {
-    if (a.dtype == DType::float32)
-      fill_bias(g, static_cast<const float*>(a.bias), static_cast<float*>(a.y));
-    else
-      fill_bias(g, static_cast<const double*>(a.bias), static_cast<double*>(a.y));
-    return;
-  }
+  if (s.c_group == 0 || s.x_plane == 0) return fill_bias(a.dtype, a.bias, g.N, g.K, s.y_plane, a.y);
   Correlation p{};
   PhaseAxis phase[3];
   p.dtype = a.dtype;
@@ -92,11 +92,6 @@ ConvAxis backward_axis(const ConvGeometry& g, int i, int64_t phases, PhaseAxis* 
   return {g.out[i], (g.in[i] + s - 1) / s, 1, high < low ? 0 : high - low + 1, low, 1};
 }
 
-template <class T>
-void clear(void* p, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) static_cast<T*>(p)[i] = T(0);
-}
-
 void run_backward_input(const ConvArgs& a, const LaunchContext& ctx) {
   const ConvGeometry& g = a.geometry;
   const Sizes s(g);
@@ -126,11 +121,12 @@ void run_backward_input(const ConvArgs& a, const LaunchContext& ctx) {
   p.w_group = s.k_group * s.c_group * s.taps;
   p.w_row = s.taps;
   p.w_channel = s.c_group * s.taps;
+  p.bias = a.bias;
   p.y = a.x;
   if (!empty)
     correlate(p, ctx);
   else
-    a.dtype == DType::float32 ? clear<float>(a.x, count) : clear<double>(a.x, count);
+    fill_bias(a.dtype, a.bias, g.N, g.C, s.x_plane, a.x);
 }
 
 void run_backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
@@ -141,7 +137,7 @@ void run_backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
   if (g.N * s.x_plane * s.y_plane != 0)
     s.c_group == 1 && s.k_group == 1 ? correlate_weight_planes(a, ctx) : correlate_weight(a, ctx);
   else
-    a.dtype == DType::float32 ? clear<float>(a.w, count) : clear<double>(a.w, count);
+    fill_bias(a.dtype, nullptr, 1, 1, count, a.w);
 }
 
 }  // namespace
@@ -150,6 +146,8 @@ const ConvKernels conv_kernels = {
     {"conv_forward", run_forward},
     {"conv_backward_input", run_backward_input},
     {"conv_backward_weight", run_backward_weight},
+    {"unfold", run_unfold},
+    {"fold", run_fold},
 };
 
 }  // namespace nn::NN_ISA

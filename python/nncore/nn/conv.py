@@ -26,9 +26,10 @@ def ntuple(value: float, count):
 
 
 class _ConvNd(Module):
-    """What the three have in common; `_ndim` counts the spatial dimensions."""
+    """What all of them have in common; `_ndim` counts the spatial dimensions."""
 
     _ndim: int
+    transposed = False
 
     def __init__(
         self,
@@ -49,10 +50,11 @@ class _ConvNd(Module):
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size, self.stride, self.dilation = ntuple(kernel_size, n), ntuple(stride, n), ntuple(dilation, n)
         self.padding = padding if isinstance(padding, str) else ntuple(padding, n)
+        self.output_padding = (0,) * n
         self.padding_mode = padding_mode
         self._check()
-        weight = empty(out_channels, in_channels // groups, *self.kernel_size, device=device, dtype=dtype)
-        self.weight = Parameter(weight)
+        outer, inner = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        self.weight = Parameter(empty(outer, inner // groups, *self.kernel_size, device=device, dtype=dtype))
         self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self._pad_amounts = self._amounts_of_pad()
         self.reset_parameters()
@@ -85,7 +87,7 @@ class _ConvNd(Module):
         return amounts
 
     def reset_parameters(self) -> None:
-        """Draw new values from U(-k, k), k = 1 / sqrt(in_channels / groups * kernel volume)."""
+        """Draw new values from U(-k, k), k = 1 / sqrt(weight.shape[1] * kernel volume)."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             fan_in, _ = init._calculate_fan_in_and_fan_out(self.weight)
@@ -106,6 +108,8 @@ class _ConvNd(Module):
             parts.append(f"padding={self.padding}")
         if self.dilation != (1,) * self._ndim:
             parts.append(f"dilation={self.dilation}")
+        if self.output_padding != (0,) * self._ndim:
+            parts.append(f"output_padding={self.output_padding}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:

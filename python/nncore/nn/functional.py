@@ -26,6 +26,7 @@ from nncore.ops.activation import (
     tanhshrink,
 )
 from nncore.ops.conv import conv1d, conv2d, conv3d
+from nncore.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from nncore.ops.ctc import ctc_loss
 from nncore.ops.distance import cosine_similarity, normalize, pairwise_distance, pdist
 from nncore.ops.divergence import (
@@ -36,9 +37,11 @@ from nncore.ops.divergence import (
     wasserstein_generator_loss,
 )
 from nncore.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from nncore.ops.fold import fold, unfold
 from nncore.ops.gemm import bilinear, linear
 from nncore.ops.index import embedding, one_hot
 from nncore.ops.inplace_activation import celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_
+from nncore.ops.interpolate import interpolate, upsample
 from nncore.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -78,4 +81,6 @@ from nncore.ops.pool import (
     max_pool3d,
 )
 from nncore.ops.random_activation import gumbel_softmax, rrelu
+from nncore.ops.shuffle import channel_shuffle, pixel_shuffle, pixel_unshuffle
 from nncore.ops.softmax_xent import cross_entropy, log_softmax, nll_loss, softmax, softmin
+from nncore.ops.unpool import lp_pool1d, lp_pool2d, lp_pool3d, max_unpool1d, max_unpool2d, max_unpool3d

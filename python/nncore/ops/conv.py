@@ -112,7 +112,7 @@ def conv_backward_input(gy: Tensor, weight: Tensor, input_size: Sequence[int], o
 
     options: (stride, pad_begin, pad_end, dilation, groups), each but the last a tuple with one value per dimension.
     """
-    gx = Tensor(_core.conv_backward_input(gy._array, weight._array, input_size, options))
+    gx = Tensor(_core.conv_backward_input(gy._array, weight._array, None, input_size, options))
     return record("conv_backward_input", gx, (gy, weight), _backward_input_rule, (gy, weight, options))
 
 
@@ -158,7 +158,7 @@ def _options(spatial: int, weight: Tensor, stride, padding, dilation, groups: in
     return stride, begin, end, dilation, groups
 
 
-def _extents(spatial: int, what: str, value: Extents) -> tuple:
+def _extents(spatial: int, what: str, value: Extents, name: str = "") -> tuple:
     """One value for each spatial dimension."""
     if isinstance(value, int):
         return (value,) * spatial
@@ -166,5 +166,5 @@ def _extents(spatial: int, what: str, value: Extents) -> tuple:
     if len(value) == 1:
         return value * spatial
     if len(value) != spatial:
-        raise RuntimeError(f"conv{spatial}d: expected one {what} or {spatial}, got {list(value)}")
+        raise RuntimeError(f"{name or f'conv{spatial}d'}: expected one {what} or {spatial}, got {list(value)}")
     return value

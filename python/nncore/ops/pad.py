@@ -85,7 +85,8 @@ def _wrapped(n: int, left: int, right: int) -> list[int]:
         raise RuntimeError(
             f"pad: Padding value causes wrapping around more than once: ({left}, {right}) for an extent of {n}"
         )
-    return [i % n for i in range(-left, n + right)]
+    first, kept = max(-left, 0), n - max(-left, 0) - max(-right, 0)  # what is cut off comes back at neither end
+    return [first + i % kept for i in range(-max(left, 0), kept + max(right, 0))] if kept > 0 else []
 
 
 _PLACES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}

@@ -11,6 +11,7 @@ from nncore.reference import (
     elementwise,
     gemm,
     index,
+    interpolate,
     loss,
     margin_loss,
     optim,

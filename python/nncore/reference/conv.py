@@ -1,5 +1,7 @@
 """Convolutions: the sum as it is written in the book, one output after the other."""
 
+import math
+
 import numpy as np
 
 
@@ -44,6 +46,53 @@ def conv_backward_weight(gy, x, weight_size, options):
             window = padded[(slice(None), channels, *_window(at, weight_size[2:], stride, dilation))]
             gw[filters] += np.tensordot(gy[(slice(None), filters, *at)].astype(np.float64), window, (0, 0))
     return gw.astype(gy.dtype)
+
+
+def _conv_transpose(spatial):
+    def conv_transpose(x, w, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+        stride, padding, more, dilation = (_each(spatial, v) for v in (stride, padding, output_padding, dilation))
+        axes = zip(x.shape[x.ndim - spatial :], w.shape[2:], stride, padding, more, dilation, strict=True)
+        size = [(n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, k, s, p, e, d in axes]
+        channels = [*x.shape[: x.ndim - spatial - 1], w.shape[1] * groups]
+        ends = [
+            p + d * k + e for p, d, k, e in zip(padding, dilation, w.shape[2:], more, strict=True)
+        ]  # more than enough
+        y = conv_backward_input(x, w, (*channels, *size), (stride, padding, ends, dilation, groups))
+        return y if bias is None else y + bias.reshape(-1, *[1] * spatial)
+
+    return conv_transpose
+
+
+conv_transpose1d, conv_transpose2d, conv_transpose3d = map(_conv_transpose, (1, 2, 3))
+
+
+def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+    kernel, dilation, padding, stride = (_each(2, v) for v in (kernel_size, dilation, padding, stride))
+    padded = _pad(x if x.ndim == 4 else x[None], padding, padding)
+    places = _places(padded.shape, kernel, dilation, stride)
+    images = [padded[(..., *_window(at, kernel, stride, dilation))] for at in places]
+    y = np.stack([image.reshape(len(padded), math.prod(image.shape[1:])) for image in images], -1).astype(x.dtype)
+    return y if x.ndim == 4 else y[0]
+
+
+def fold(columns, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    kernel, dilation, padding, stride = (_each(2, v) for v in (kernel_size, dilation, padding, stride))
+    size = _each(2, output_size)
+    batched = columns if columns.ndim == 3 else columns[None]
+    channels = batched.shape[1] // (kernel[0] * kernel[1])
+    padded = _pad(np.zeros((len(batched), channels, *size)), padding, padding)
+    for i, at in enumerate(_places(padded.shape, kernel, dilation, stride)):
+        padded[(..., *_window(at, kernel, stride, dilation))] += batched[..., i].reshape(
+            len(batched), channels, *kernel
+        )
+    y = padded[(..., *(slice(p, p + n) for p, n in zip(padding, size, strict=True)))].astype(columns.dtype)
+    return y if columns.ndim == 3 else y[0]
+
+
+def _places(shape, kernel, dilation, stride):
+    """The output positions whose windows fit into planes of this shape."""
+    axes = zip(shape[2:], kernel, dilation, stride, strict=True)
+    return np.ndindex(*[(n - d * (k - 1) - 1) // s + 1 for n, k, d, s in axes])
 
 
 def _conv(spatial, x, w, bias, stride, padding, dilation, groups):

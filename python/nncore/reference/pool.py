@@ -105,6 +105,40 @@ def _adaptive_avg_pool(spatial):
     return adaptive_avg_pool
 
 
+def _lp_pool(spatial):
+    def lp_pool(x, norm_type, kernel_size, stride=None, ceil_mode=False):
+        def norm(plane, positions, _):
+            values = np.array([plane[p] for p in positions], np.float64)
+            if np.isinf(norm_type):
+                return np.abs(values).max(), 0
+            # The mean of the window times its whole size, which counts a window that reaches over the edge for more.
+            mean = np.mean(values**norm_type)
+            return (mean * np.prod(_each(kernel_size, spatial))) ** (1 / norm_type), 0
+
+        return _pool(x, _axes(x, spatial, kernel_size, stride, 0, 1, ceil_mode), norm)[0]
+
+    return lp_pool
+
+
+def _max_unpool(spatial):
+    def max_unpool(x, indices, kernel_size, stride=None, padding=0, output_size=None):
+        kernel = _each(kernel_size, spatial)
+        stride = kernel if stride is None else _each(stride, spatial)
+        own = x.shape[x.ndim - spatial :]
+        if output_size is None:
+            axes = zip(own, kernel, stride, _each(padding, spatial), strict=True)
+            output_size = [(n - 1) * s + k - 2 * p for n, k, s, p in axes]
+        lead, size = x.shape[: x.ndim - spatial], tuple(output_size)[-spatial:]
+        y = np.zeros((*lead, int(np.prod(size))), x.dtype)
+        for at in np.ndindex(x.shape):
+            y[at[: x.ndim - spatial]][indices[at]] = x[at]
+        return y.reshape(*lead, *size)
+
+    return max_unpool
+
+
+lp_pool1d, lp_pool2d, lp_pool3d = map(_lp_pool, (1, 2, 3))
+max_unpool1d, max_unpool2d, max_unpool3d = map(_max_unpool, (1, 2, 3))
 max_pool1d, max_pool2d, max_pool3d = map(_max_pool, (1, 2, 3))
 avg_pool1d, avg_pool2d, avg_pool3d = map(_avg_pool, (1, 2, 3))
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = map(_adaptive_max_pool, (1, 2, 3))
