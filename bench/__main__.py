@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # the case tables of the operations
 
 import nncore as nc
-from bench import gemm, machine, optim, report, tables, timing, training
+from bench import gemm, machine, optim, report, rnn, tables, timing, training
 from bench.bench import TARGETS
 
 try:
@@ -21,6 +21,7 @@ except ImportError:
 GROUPS = {
     "gemm": gemm.benches,
     **{group: lambda peer, g=group: tables.benches(g, peer) for group in tables.GROUPS},
+    "rnn": rnn.benches,
     "optim": optim.benches,
     "training": training.benches,
 }

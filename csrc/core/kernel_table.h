@@ -15,6 +15,7 @@
 #include "core/kernels/probe.h"
 #include "core/kernels/random.h"
 #include "core/kernels/reduce.h"
+#include "core/kernels/rnn.h"
 #include "core/kernels/softmax_xent.h"
 
 namespace nn {
@@ -29,6 +30,7 @@ struct KernelTable {
   const ScanKernels& scan;
   const PoolKernels& pool;
   const SoftmaxXentKernels& softmax_xent;
+  const RnnKernels& rnn;
   const IndexKernels& index;
   const RandomKernels& random;
   const ProbeKernels& probe;

@@ -16,6 +16,7 @@
   X(Scan, scan)                \
   X(Pool, pool)                \
   X(SoftmaxXent, softmax_xent) \
+  X(Rnn, rnn)                  \
   X(Index, index)              \
   X(Random, random)            \
   X(Probe, probe)

@@ -187,6 +187,16 @@ from nncore.ops.reduce import (
     prod,
     sum,
 )
+from nncore.ops.rnn import (
+    gru,
+    gru_cell,
+    lstm,
+    lstm_cell,
+    rnn_relu,
+    rnn_relu_cell,
+    rnn_tanh,
+    rnn_tanh_cell,
+)
 from nncore.ops.shape import (
     broadcast_to,
     diagonal,

@@ -191,6 +191,14 @@ from nncore.ops.reduce import mean as mean
 from nncore.ops.reduce import min as min
 from nncore.ops.reduce import prod as prod
 from nncore.ops.reduce import sum as sum
+from nncore.ops.rnn import gru as gru
+from nncore.ops.rnn import gru_cell as gru_cell
+from nncore.ops.rnn import lstm as lstm
+from nncore.ops.rnn import lstm_cell as lstm_cell
+from nncore.ops.rnn import rnn_relu as rnn_relu
+from nncore.ops.rnn import rnn_relu_cell as rnn_relu_cell
+from nncore.ops.rnn import rnn_tanh as rnn_tanh
+from nncore.ops.rnn import rnn_tanh_cell as rnn_tanh_cell
 from nncore.ops.shape import broadcast_to as broadcast_to
 from nncore.ops.shape import diagonal as diagonal
 from nncore.ops.shape import flatten as flatten

@@ -18,5 +18,6 @@ from nncore.reference import (
     pool,
     random,
     reduce,
+    rnn,
     softmax_xent,
 )

@@ -1,10 +1,11 @@
-"""Helpers over the parameters of a model: gradient clipping, and all parameters as one vector."""
+"""Helpers over the parameters of a model: gradient clipping, and all parameters as one vector; `rnn` for sequences."""
 
 from __future__ import annotations
 
 import math
 
 from nncore.autograd import no_grad
+from nncore.nn.utils import rnn as rnn
 from nncore.ops.creation import tensor
 from nncore.ops.join import cat, stack
 from nncore.tensor import Tensor
