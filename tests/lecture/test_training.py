@@ -69,3 +69,15 @@ def test_18_cpu_and_gpu(lecture):
     assert program.times["plain Python"][64] > program.times["one CPU core"][64]
     assert ("GPU" in program.times) == program.GPU
     assert "GFLOP/s" in program.printed
+
+
+def test_15_wgan(lecture):
+    program = lecture(15)
+    for run in program.gaussians.values():
+        assert run["history"]["true"][-1] < run["history"]["true"][0]
+    penalty, clipping = program.gaussians["gradient penalty"], program.gaussians["clipping, c = 0.05"]
+    assert penalty["slopes"].mean() == pytest.approx(1, abs=0.25)
+    assert clipping["slopes"].mean() < 0.5
+    assert program.true_distance(np.zeros((3, 2)), np.full((3, 2), 3.0)) == pytest.approx(3 * 2**0.5)
+    assert program.covered(program.eight_gaussians(400).numpy()) == 8
+    assert len(program.pictures) == 3
