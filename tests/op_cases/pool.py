@@ -87,7 +87,7 @@ def wrong_windows(spatial: int, dilation: bool):
     def wrong(draw: Draw):
         x = draw.normal(2, 3, *EXTENTS[spatial])
         for arguments, match in [
-            ({"kernel_size": 3, "padding": 2}, "pad should be at most half of effective kernel size, but got pad=2"),
+            ({"kernel_size": 3, "padding": 2}, "pad should be at most half of kernel size, but got pad=2"),
             ({"kernel_size": 2, "padding": -1}, "pad must be non-negative"),
             ({"kernel_size": 0}, "kernel size should be greater than zero"),
             ({"kernel_size": 2, "stride": 0}, "stride should be greater than zero"),

@@ -125,6 +125,6 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """`alpha_dropout` of whole channels of [N, C, ...]."""
-    if input.ndim < 2:
+    if training and input.ndim < 2:
         raise RuntimeError(f"Feature dropout requires at least 2 dimensions in the input, got {list(input.shape)}")
     return _applied(_feature_alpha_dropout, input, p, training, inplace)

@@ -136,13 +136,17 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return matmul(input.reshape(-1, 1), vec2.reshape(1, -1))
 
 
+_product_only_rule = (lambda gy: gy, lambda gy: gy * 0.0)
+
+
 def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """beta * input + alpha * product; with beta = 0 what input holds, NaN included, does not matter."""
     if alpha != 1:
         product = product * alpha
     input = input.expand(product.shape)
     if beta == 0:
-        return product
+        # Takes part with a gradient of zero, whatever the values are.
+        return record("scaled_sum", product, (product, input), _product_only_rule)
     return product + (input if beta == 1 else input * beta)
 
 

@@ -45,6 +45,8 @@ def _output_size(operation: str, output_size: OutputSize, input: Tensor, spatial
     """The output extents, with the input's where None is given."""
     if not isinstance(output_size, (tuple, list)):
         output_size = (output_size,) * spatial
+    elif spatial > 1 and input.ndim <= spatial:
+        raise ValueError(f"{operation}: Input dimension should be at least {spatial + 1}, got {list(input.shape)}")
     if len(output_size) != spatial:
         raise RuntimeError(f"{operation}: output_size must be {spatial}, got {output_size}")
     if spatial == 1 and output_size[0] is None:
