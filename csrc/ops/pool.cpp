@@ -27,8 +27,8 @@ void check_windows(const char* operation, const PoolWindows& w) {
     check(d > 0, operation, ": dilation should be greater than zero, but got dilation ", w.dilation);
   for (int i = 0; i < w.kernel.size(); ++i) {
     check(w.padding[i] >= 0, operation, ": pad must be non-negative, but got pad: ", w.padding[i]);
-    check(w.padding[i] <= w.kernel[i] / 2, operation, ": pad should be at most half of kernel size, but got pad=",
-          w.padding[i], " and kernel_size=", w.kernel[i]);
+    check(w.padding[i] <= w.kernel[i] / 2, operation,
+          ": pad should be at most half of kernel size, but got pad=", w.padding[i], " and kernel_size=", w.kernel[i]);
   }
 }
 
