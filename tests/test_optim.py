@@ -28,6 +28,24 @@ SETTINGS = [
     ("Adam", {"lr": 0.01, "amsgrad": True}),
     ("AdamW", {"lr": 0.01}),
     ("AdamW", {"lr": 0.01, "weight_decay": 0.3, "amsgrad": True}),
+    ("Adadelta", {"lr": 1.0}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.5, "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("Adamax", {"lr": 0.01}),
+    ("Adamax", {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("NAdam", {"lr": 0.01}),
+    ("NAdam", {"lr": 0.01, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.1, "momentum_decay": 0.1}),
+    ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("RAdam", {"lr": 0.01}),
+    ("RAdam", {"lr": 0.01, "betas": (0.8, 0.7), "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("RAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("ASGD", {"lr": 0.01}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "alpha": 0.5, "t0": 2, "weight_decay": 0.1, "maximize": True}),
+    ("Rprop", {"lr": 0.01}),
+    ("Rprop", {"lr": 0.1, "etas": (0.3, 1.5), "step_sizes": (0.05, 0.14), "maximize": True}),
+    ("MovingAverageSGD", {"lr": 0.1}),
+    ("MovingAverageSGD", {"lr": 0.1, "momentum": 0.5, "weight_decay": 0.1, "maximize": True}),
+    ("RootEpsRMSprop", {"lr": 0.01}),
+    ("RootEpsRMSprop", {"lr": 0.01, "alpha": 0.9, "eps": 0.1, "weight_decay": 0.1}),
 ]
 by_setting = pytest.mark.parametrize(
     ("name", "settings"), SETTINGS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(SETTINGS)]
@@ -83,6 +101,7 @@ def test_five_steps_like_the_reference(name, settings, dtype, isa):
     # Five roundings for each of five steps, in the size of the values, which stay below 10.
     tolerance = {"float32": 1e-5, "float64": 1e-13}[dtype]
     for param, (p, state) in zip(params, expected, strict=True):
+        assert len(optimizer.state[param]) == len(state) + ("step" in optimizer.state[param])
         np.testing.assert_allclose(param.detach().numpy(), p, rtol=tolerance, atol=tolerance)
         for key, value in state.items():
             np.testing.assert_allclose(optimizer.state[param][key].numpy(), value, rtol=tolerance, atol=tolerance)
@@ -277,6 +296,21 @@ def _sgd(*args, **kwargs):
         (lambda p: nc.optim.Adam([p], betas=(1.0, 0.9)), ValueError, "Invalid beta parameter at index 0: 1.0"),
         (lambda p: nc.optim.Adam([p], eps=-1), ValueError, "Invalid epsilon value: -1"),
         (lambda p: nc.optim.RMSprop([p], alpha=-1), ValueError, "Invalid alpha value: -1"),
+        (lambda p: nc.optim.Adadelta([p], rho=1.5), ValueError, "Invalid rho value: 1.5"),
+        (lambda p: nc.optim.Adamax([p], betas=(0.9, 1.0)), ValueError, "Invalid beta parameter at index 1: 1.0"),
+        (lambda p: nc.optim.NAdam([p], momentum_decay=-1), ValueError, "Invalid momentum_decay value: -1"),
+        (lambda p: nc.optim.RAdam([p], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
+        (lambda p: nc.optim.ASGD([p], lr=-1), ValueError, "Invalid learning rate: -1"),
+        (lambda p: nc.optim.Rprop([p], etas=(1.1, 1.2)), ValueError, "Invalid eta values: 1.1, 1.2"),
+        (lambda p: nc.optim.MovingAverageSGD([p], momentum=1.0), ValueError, "Invalid momentum value: 1.0"),
+        (lambda p: nc.optim.LBFGS([p], lr=-1), ValueError, "Invalid learning rate: -1"),
+        (
+            lambda p: nc.optim.LBFGS([{"params": [p]}, {"params": [nc.ones(1)]}]),
+            ValueError,
+            "LBFGS doesn't support per",
+        ),
+        (lambda p: nc.optim.Newton([p], damping=-1), ValueError, "Invalid damping value: -1"),
+        (lambda p: nc.optim.Newton([nc.ones(50, 50)]), ValueError, "at most 2000 numbers, .* got 2500"),
         (lambda p: nc.optim.Adagrad([p], lr_decay=-1), ValueError, "Invalid lr_decay value: -1"),
         (
             lambda p: _sgd([p]).load_state_dict({"state": {}, "param_groups": []}),
@@ -309,3 +343,36 @@ def test_duplicates_warn():
     (param,) = parameters(shapes=[(4,)])
     with pytest.warns(UserWarning, match="duplicate parameters"):
         nc.optim.SGD([param, param])
+
+
+def test_rprop_leaves_out_a_step_that_turns():
+    param = nc.nn.Parameter(nc.tensor([1.0]))
+    optimizer = nc.optim.Rprop([param], lr=0.1)
+    path = []
+    for slope in (1.0, 1.0, -1.0, -1.0, 0.0):
+        param.grad = nc.tensor([slope])
+        optimizer.step()
+        path.append(param.item())
+    np.testing.assert_allclose(path, [0.9, 0.78, 0.78, 0.84, 0.84], rtol=1e-6)
+
+
+def test_asgd_averages_after_t0():
+    param = nc.nn.Parameter(nc.tensor([0.0]))
+    optimizer = nc.optim.ASGD([param], lr=1.0, lambd=0.0, t0=2)
+    path = []
+    for _ in range(6):
+        param.grad = nc.tensor([-1.0])
+        optimizer.step()
+        path.append(param.item())
+    np.testing.assert_allclose(path, [1, 2, 3, 4, 5, 6])
+    np.testing.assert_allclose(optimizer.state[param]["ax"].numpy(), np.mean(path[3:]))
+
+
+def test_the_kernel_refuses_missing_scalars():
+    param = nc.ones(2)._array
+    hyper = nc.zeros(1, 8, dtype=nc.float64)._array
+    for name in ("asgd", "nadam"):
+        with pytest.raises(TypeError, match=f"{name}: expected `step` and . scalar states"):
+            nc._core.optim_step(name, [(param, param, param, param, None, None, 0, 0)], hyper)
+    with pytest.raises(TypeError, match="rows of 8 to 10 values"):
+        nc._core.optim_step("adam", [(param, param)], hyper)

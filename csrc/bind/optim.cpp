@@ -5,19 +5,23 @@
 namespace nn {
 namespace {
 
-// One row for each parameter: (param, grad, state0, state1, state2, step, group, flags), None where there is none.
+// One row for each parameter: (param, grad, state0, state1, state2, step, group, flags), None where there is none, and
+// after it the scalar states that the algorithm has.
 std::vector<OptimItem> read_items(const py::list& rows) {
   const auto array = [](const py::handle& h) { return h.is_none() ? nullptr : &h.cast<const Array&>(); };
+  const auto scalar = [&](const py::tuple& row, size_t i) { return row.size() > 8 + i ? array(row[8 + i]) : nullptr; };
   std::vector<OptimItem> items;
   items.reserve(rows.size());
   for (const py::handle entry : rows) {
     const auto row = py::reinterpret_borrow<py::tuple>(entry);
-    check<TypeError>(py::isinstance<py::tuple>(entry) && row.size() == 8, "optim_step: expected rows of 8 values");
+    check<TypeError>(py::isinstance<py::tuple>(entry) && 8 <= row.size() && row.size() <= 8 + kOptimScalars,
+                     "optim_step: expected rows of 8 to 10 values");
     check<TypeError>(!row[0].is_none() && !row[1].is_none(), "optim_step: a parameter or gradient is None");
     items.push_back({array(row[0]),
                      array(row[1]),
                      {array(row[2]), array(row[3]), array(row[4])},
                      array(row[5]),
+                     {scalar(row, 0), scalar(row, 1)},
                      row[6].cast<int64_t>(),
                      row[7].cast<int32_t>()});
   }
@@ -35,7 +39,7 @@ void bind_optim(py::module_& m) {
         optim_step(algorithm, items, hyper);
       },
       py::arg("algorithm"), py::arg("rows"), py::arg("hyper"),
-      "One step of sgd, adagrad, rmsprop or adam for all parameters; rows as csrc/core/kernels/optim.h names them.");
+      "One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them.");
 }
 
 }  // namespace nn

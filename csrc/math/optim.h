@@ -74,11 +74,12 @@ struct AdagradStep {
 
 // q = alpha q + (1 - alpha) g^2;  d = sqrt(q) + eps, centered sqrt(q - m^2) + eps with m the running mean of g;
 // p -= lr g / d, or with momentum b = momentum b + g / d, p -= lr b       (Tieleman and Hinton, 2012)
+// With eps_inside d = sqrt(q + eps).
 template <class T>
 struct RmspropStep {
   Gradient<T> gradient;
   T lr, alpha, fresh, eps, momentum;
-  bool buffered, centered;
+  bool buffered, centered, eps_inside;
 
   RmspropStep(const OptimTensor& t, double)
       : gradient(t, true),
@@ -88,7 +89,8 @@ struct RmspropStep {
         eps(T(t.hyper[OptimHyper::rmsprop_eps])),
         momentum(T(t.hyper[OptimHyper::rmsprop_momentum])),
         buffered(t.state[1] != nullptr),
-        centered(t.state[2] != nullptr) {}
+        centered(t.state[2] != nullptr),
+        eps_inside(t.flags & OptimFlags::eps_inside) {}
 
   template <class V>
   NN_MEMBER void operator()(V& p, V g, V& square, V& buffer, V& mean) const {
@@ -99,7 +101,7 @@ struct RmspropStep {
       mean = fma(V(fresh), g - mean, mean);
       spread = square - mean * mean;
     }
-    V update = g / (sqrt(spread) + V(eps));
+    V update = g / (eps_inside ? sqrt(spread + V(eps)) : sqrt(spread) + V(eps));
     if (buffered) update = buffer = fma(V(momentum), buffer, update);
     p = p - V(lr) * update;
   }

@@ -9,7 +9,8 @@ namespace {
 
 const Kernel<OptimArgs>& find_kernel(const std::string& algorithm, Device device) {
   const OptimKernels& table = kernels(device).optim;
-  for (const Kernel<OptimArgs>* kernel : {&table.sgd, &table.adagrad, &table.rmsprop, &table.adam})
+  for (const Kernel<OptimArgs>* kernel : {&table.sgd, &table.adagrad, &table.rmsprop, &table.adam, &table.adamax,
+                                          &table.nadam, &table.radam, &table.adadelta, &table.asgd, &table.rprop})
     if (algorithm == kernel->name) return *kernel;
   fail<ValueError>("optim_step: unknown algorithm '", algorithm, "'");
 }
@@ -34,6 +35,15 @@ void check_item(const std::string& algorithm, const OptimItem& item, const Array
   if (item.step != nullptr)
     check(item.step->dtype == DType::float32 && item.step->numel() == 1, algorithm,
           ": expected `step` to be one float32, got shape ", item.step->shape, " and ", info(item.step->dtype).name);
+  const int scalars = algorithm == "asgd" ? 2 : algorithm == "nadam" ? 1 : 0;
+  for (int i = 0; i < scalars; ++i)
+    check<TypeError>(item.scalar[i] != nullptr && item.step != nullptr, algorithm, ": expected `step` and ", scalars,
+                     " scalar states");
+  for (const Array* scalar : item.scalar)
+    if (scalar != nullptr)
+      check(is_floating(scalar->dtype) && scalar->numel() == 1, algorithm,
+            ": expected a scalar state to be one float32 or float64, got shape ", scalar->shape, " and ",
+            info(scalar->dtype).name);
   check(0 <= item.group && item.group < hyper.shape[0], algorithm, ": group ", item.group, " of ", hyper.shape[0]);
 }
 
@@ -69,9 +79,12 @@ void optim_step(const std::string& algorithm, const std::vector<OptimItem>& item
                     dense(*item.grad),
                     {},
                     nullptr,
+                    {},
                     hyper.as<double>() + item.group * OptimHyper::kCount};
     for (int i = 0; i < kOptimStates; ++i) row.state[i] = item.state[i] != nullptr ? item.state[i]->data() : nullptr;
     if (item.step != nullptr) row.step = item.step->as<float>();
+    for (int i = 0; i < kOptimScalars; ++i)
+      if (item.scalar[i] != nullptr) row.scalar[i] = {item.scalar[i]->dtype, item.scalar[i]->data()};
     blocks += (row.size + kOptimBlock - 1) / kOptimBlock;
     *rows++ = row;
   }
@@ -82,6 +95,8 @@ void optim_step(const std::string& algorithm, const std::vector<OptimItem>& item
     for (const Array* state : item.state)
       if (state != nullptr) state->touch();
     if (item.step != nullptr) item.step->touch();
+    for (const Array* scalar : item.scalar)
+      if (scalar != nullptr) scalar->touch();
   }
 }
 

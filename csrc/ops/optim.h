@@ -15,12 +15,14 @@ struct OptimItem {
   const Array* grad;
   const Array* state[kOptimStates];
   const Array* step;
+  const Array* scalar[kOptimScalars];
   int64_t group;  // the row of `hyper` that holds for it
   int32_t flags;
 };
 
-// One step of `algorithm` (sgd, adagrad, rmsprop, adam) for all items. `hyper` is float64 [groups, OptimHyper::kCount].
-// Parameters and gradients may have any strides; state is contiguous. Parameters may differ in dtype, not in device.
+// One step of `algorithm`, the name of a kernel of OptimKernels, for all items. `hyper` is float64 [groups,
+// OptimHyper::kCount]. Parameters and gradients may have any strides; state is contiguous. Parameters may differ in
+// dtype, not in device.
 void optim_step(const std::string& algorithm, const std::vector<OptimItem>& items, const Array& hyper);
 
 }  // namespace nn

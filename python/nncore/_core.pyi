@@ -387,7 +387,7 @@ def normal_into(input: Array, state: Array, mean: typing.SupportsFloat | typing.
     ...
 def optim_step(algorithm: str, rows: list, hyper: Array) -> None:
     """
-    One step of sgd, adagrad, rmsprop or adam for all parameters; rows as csrc/core/kernels/optim.h names them.
+    One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them.
     """
 def permute(input: Array, dims: tuple[int, ...]) -> Array:
     ...

@@ -10,7 +10,7 @@
 
 #include "core/parallel.h"
 #include "cpu/simd/simd.h"
-#include "math/optim.h"
+#include "math/optim_more.h"
 
 namespace nn::NN_ISA {
 extern const OptimKernels optim_kernels;
@@ -88,6 +88,8 @@ template <template <class> class Step>
 void run(const OptimArgs& a, const LaunchContext& ctx) {
   for (int64_t i = 0; i < a.count; ++i)
     if (a.tensors[i].step != nullptr) *a.tensors[i].step += 1;
+  if constexpr (requires { Step<float>::begin(*a.tensors); })
+    for (int64_t i = 0; i < a.count; ++i) Step<float>::begin(a.tensors[i]);
   parallel_for(ctx, a.blocks, kGrain, [&](int64_t b, int64_t end) {
     for (const OptimTensor* t = find(a, b); b < end; ++t) {
       const int64_t from = (b - t->first_block) * kOptimBlock;
@@ -98,15 +100,17 @@ void run(const OptimArgs& a, const LaunchContext& ctx) {
       b += (to - from + kOptimBlock - 1) / kOptimBlock;
     }
   });
+  if constexpr (requires { Step<float>::finish(*a.tensors); })
+    for (int64_t i = 0; i < a.count; ++i) Step<float>::finish(a.tensors[i]);
 }
 
 }  // namespace
 
 const OptimKernels optim_kernels = {
-    {"sgd", run<SgdStep>},
-    {"adagrad", run<AdagradStep>},
-    {"rmsprop", run<RmspropStep>},
-    {"adam", run<AdamStep>},
+    {"sgd", run<SgdStep>},     {"adagrad", run<AdagradStep>},   {"rmsprop", run<RmspropStep>},
+    {"adam", run<AdamStep>},   {"adamax", run<AdamaxStep>},     {"nadam", run<NadamStep>},
+    {"radam", run<RadamStep>}, {"adadelta", run<AdadeltaStep>}, {"asgd", run<AsgdStep>},
+    {"rprop", run<RpropStep>},
 };
 
 }  // namespace nn::NN_ISA

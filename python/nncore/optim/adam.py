@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nncore.ops.creation import zeros
-from nncore.optim.optimizer import FLAG_DECOUPLED, FLAG_MAXIMIZE, Optimizer, check_at_least_zero, new_step
+from nncore.optim.optimizer import FLAG_DECOUPLED, FLAG_MAXIMIZE, Optimizer, check_at_least_zero, check_betas, new_step
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,9 +45,7 @@ class Adam(Optimizer):
         decoupled_weight_decay: bool = False,
     ) -> None:
         check_at_least_zero(learning__rate=lr, epsilon__value=eps)
-        for i in (0, 1):
-            if not 0.0 <= betas[i] < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+        check_betas(betas)
         check_at_least_zero(weight_decay__value=weight_decay)
         defaults = {
             "lr": lr,

@@ -12,7 +12,7 @@ import numpy as np
 from nncore import _core
 from nncore.autograd import enable_grad
 from nncore.handle import RemovableHandle
-from nncore.ops.creation import from_numpy, tensor, zeros
+from nncore.ops.creation import from_numpy, full, tensor, zeros
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HYPER_WIDTH = 8  # OptimHyper::kCount
 
 # What is said of one parameter to csrc/ops/optim.cpp.
-FLAG_MAXIMIZE, FLAG_NESTEROV, FLAG_FIRST, FLAG_DECOUPLED = 1, 2, 4, 8
+FLAG_MAXIMIZE, FLAG_NESTEROV, FLAG_FIRST, FLAG_DECOUPLED, FLAG_EPS_INSIDE = 1, 2, 4, 8, 16
 
 
 class _Required:
@@ -37,6 +37,13 @@ def check_at_least_zero(**values):
     for what, value in values.items():
         if not value >= 0.0:
             raise ValueError(f"Invalid {what.replace('__', ' ')}: {value}")
+
+
+def check_betas(betas):
+    """Refuses decay rates outside [0, 1) in PyTorch's words."""
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
 
 
 class Optimizer:
@@ -166,8 +173,36 @@ class Optimizer:
         raise NotImplementedError
 
     def _collect(self, group, index, rows):
-        """Append a row (param, grad, state0, state1, state2, step, index, flags) for each parameter with a gradient."""
-        raise NotImplementedError
+        """Append a row (param, grad, state0, state1, state2, step, index, flags) for each parameter with a gradient;
+        scalar states come after it.
+
+        This one serves algorithms whose state is always the same: `state_names`, of the parameter's shape, after
+        `scalar_names`, single numbers. What they start from is said by `_start`.
+        """
+        flags = FLAG_MAXIMIZE * group["maximize"] + FLAG_DECOUPLED * group.get("decoupled_weight_decay", False)
+        absent = (None,) * (3 - len(self.state_names))
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            state = self.state[param]
+            if not state:
+                state["step"] = new_step()
+                state.update((name, tensor(float(self._start(name, group)))) for name in self.scalar_names)
+                for name in self.state_names:
+                    value = float(self._start(name, group))
+                    state[name] = full(param.shape, value, dtype=param.dtype, device=param.device)
+            arrays = [state[name]._array for name in self.state_names]
+            scalars = [state[name]._array for name in self.scalar_names]
+            step = state["step"]._array
+            rows.append((param._array, grad._array, *arrays, *absent, step, index, flags, *scalars))
+
+    state_names: tuple[str, ...] = ()
+    scalar_names: tuple[str, ...] = ()
+
+    def _start(self, name, group):
+        """The value that a state starts from."""
+        return 0.0
 
     def register_step_pre_hook(self, hook: Callable):
         """Call `hook(optimizer, args, kwargs)` before each step."""

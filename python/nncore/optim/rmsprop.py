@@ -20,6 +20,7 @@ class RMSprop(Optimizer):
     """
 
     algorithm = "rmsprop"
+    flags = 0  # of every row
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class RMSprop(Optimizer):
         return float(group["lr"]), float(group["weight_decay"]), group["alpha"], group["eps"], group["momentum"]
 
     def _collect(self, group, index, rows):
-        flags = FLAG_MAXIMIZE * group["maximize"]
+        flags = FLAG_MAXIMIZE * group["maximize"] + self.flags
         names = ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
         for param in group["params"]:
             grad = param.grad

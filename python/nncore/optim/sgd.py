@@ -27,6 +27,7 @@ class SGD(Optimizer):
     """
 
     algorithm = "sgd"
+    buffer_starts_as_gradient = True  # not as (1 - dampening) of it
 
     def __init__(
         self,
@@ -63,7 +64,8 @@ class SGD(Optimizer):
 
     def _collect(self, group, index, rows):
         flags = FLAG_MAXIMIZE * group["maximize"] + FLAG_NESTEROV * group["nesterov"]
-        buffered, dampened = group["momentum"] != 0, group["dampening"] != 0
+        buffered = group["momentum"] != 0
+        dampened = group["dampening"] != 0 and self.buffer_starts_as_gradient
         for param in group["params"]:
             grad = param.grad
             if grad is None:
