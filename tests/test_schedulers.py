@@ -7,6 +7,7 @@ import pytest
 
 import nncore as nc
 from nncore.optim import lr_scheduler as schedulers
+from nncore.optim import swa_utils
 
 EPOCHS = 30
 
@@ -48,6 +49,9 @@ CLOSED_FORMS = [
         {"T_0": 2, "T_mult": 2},
         lambda t: next(cosine(t - 2 * (k - 1), 2 * k, 0) for k in (1, 2, 4, 8, 16) if t < 2 * (2 * k - 1)),
     ),
+]
+CLOSED_FORMS += [
+    ("CyclicLR", {"base_lr": 0.0, "max_lr": 2.0, "step_size_up": 3}, lambda t: 1 - abs(t % 6 - 3) / 3),
 ]
 by_form = pytest.mark.parametrize(
     ("name", "settings", "form"), CLOSED_FORMS, ids=[f"{c[0]}-{i}" for i, c in enumerate(CLOSED_FORMS)]
@@ -168,6 +172,10 @@ def test_stepping_before_the_optimizer_warns():
         (lambda o: schedulers.OneCycleLR(o, 1.0, total_steps=-1), ValueError, "Expected positive integer total_steps"),
         (lambda o: schedulers.OneCycleLR(o, [1.0, 2.0], 5), ValueError, "max_lr must have the same length"),
         (lambda o: schedulers.OneCycleLR(o, 1.0, 5, pct_start=2.0), ValueError, "Expected float between 0 and 1"),
+        (lambda o: schedulers.CyclicLR(o, 0.1, 1.0, mode="x"), ValueError, "mode is invalid and scale_fn is None"),
+        (lambda o: schedulers.CyclicLR(o, [0.1, 0.2], 1.0), ValueError, "base_lr must have the same length"),
+        (lambda o: swa_utils.SWALR(o, 0.1, anneal_strategy="x"), ValueError, "one of 'cos' or 'linear', instead got x"),
+        (lambda o: swa_utils.SWALR(o, 0.1, anneal_epochs=-1), ValueError, "equal or greater than 0, got -1"),
         (lambda o: schedulers.ReduceLROnPlateau(o, factor=1.0), ValueError, "Factor should be < 1.0"),
         (lambda o: schedulers.ReduceLROnPlateau(o, mode="x"), ValueError, "mode x is unknown"),
         (lambda o: schedulers.SequentialLR(o, [], []), ValueError, "expects at least one scheduler"),

@@ -191,6 +191,11 @@ SCHEDULERS = [
     ("CosineAnnealingLR", {"T_max": 50}),
     ("CosineAnnealingWarmRestarts", {"T_0": 4, "T_mult": 2, "eta_min": 0.02}),
     ("CosineAnnealingWarmRestarts", {"T_0": 4}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": [1.0, 2.0], "step_size_up": 4}),
+    ("CyclicLR", {"base_lr": [0.1, 0.2], "max_lr": 1.0, "step_size_up": 3, "step_size_down": 5, "mode": "triangular2"}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 3, "mode": "exp_range", "gamma": 0.9}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 3, "scale_fn": lambda x: 1 / x}),
+    ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 2, "cycle_momentum": False}),
     ("OneCycleLR", {"max_lr": [1.0, 2.0], "total_steps": 31}),
     ("OneCycleLR", {"max_lr": 1.0, "epochs": 10, "steps_per_epoch": 4, "three_phase": True}),
     ("OneCycleLR", {"max_lr": 1.0, "total_steps": 35, "anneal_strategy": "linear", "pct_start": 0.11}),
@@ -259,3 +264,40 @@ def test_warm_restarts_between_epochs():
     theirs = torch.optim.lr_scheduler.CosineAnnealingWarmRestarts(theirs, T_0=3, T_mult=2)
     ours = nc.optim.lr_scheduler.CosineAnnealingWarmRestarts(ours, T_0=3, T_mult=2)
     follow(theirs, ours, lambda epoch: epoch + 0.3)
+
+
+@pytest.mark.parametrize("settings", [{}, {"anneal_epochs": 4, "anneal_strategy": "linear"}, {"anneal_epochs": 0}])
+def test_swalr(settings):
+    theirs, ours = both_optimizers("SGD")
+    theirs = torch.optim.swa_utils.SWALR(theirs, swa_lr=[0.05, 0.2], **settings)
+    ours = nc.optim.swa_utils.SWALR(ours, swa_lr=[0.05, 0.2], **settings)
+    follow(theirs, ours)
+
+
+AVERAGES = {
+    "default": lambda module: {},
+    "ema": lambda module: {"avg_fn": module.get_ema_avg_fn(0.7)},
+    "ema lists": lambda module: {"multi_avg_fn": module.get_ema_multi_avg_fn(0.7), "use_buffers": True},
+    "swa": lambda module: {"avg_fn": module.get_swa_avg_fn()},
+    "swa lists": lambda module: {"multi_avg_fn": module.get_swa_multi_avg_fn(), "use_buffers": True},
+}
+
+
+@pytest.mark.parametrize("kind", AVERAGES)
+def test_averaged_model(kind):
+    draw = np.random.default_rng()
+    values = [(draw.standard_normal((2, 3)), draw.standard_normal(2), draw.standard_normal(4)) for _ in range(5)]
+    found = []
+    for library, make in ((torch, torch.tensor), (nc, nc.tensor)):
+        model = library.nn.Linear(3, 2).double()
+        model.register_buffer("extra", make(np.zeros(4)))
+        average = library.optim.swa_utils.AveragedModel(model, **AVERAGES[kind](library.optim.swa_utils))
+        for row in values:
+            with library.no_grad():
+                for place, value in zip((model.weight, model.bias, model.extra), row, strict=True):
+                    place.copy_(make(value))
+            average.update_parameters(model)
+        found.append({key: value.numpy() for key, value in average.state_dict().items()})
+    assert list(found[1]) == list(found[0])
+    for key, value in found[0].items():  # PyTorch divides by the count in single precision in "swa lists"
+        np.testing.assert_allclose(found[1][key], value, rtol=1e-6 if kind == "swa lists" else 1e-12)

@@ -1,6 +1,6 @@
 """Optimizers, learning-rate schedulers in `lr_scheduler`, and averages of weights in `swa_utils`."""
 
-from nncore.optim import lr_scheduler
+from nncore.optim import lr_scheduler, swa_utils
 from nncore.optim.adadelta import Adadelta
 from nncore.optim.adagrad import Adagrad
 from nncore.optim.adam import Adam, AdamW
@@ -34,4 +34,5 @@ __all__ = [
     "RootEpsRMSprop",
     "Rprop",
     "lr_scheduler",
+    "swa_utils",
 ]

@@ -6,6 +6,7 @@ import math
 
 from nncore.autograd import no_grad
 from nncore.nn.utils import rnn as rnn
+from nncore.nn.utils.penalties import clip_weights_, l1_penalty, l2_penalty
 from nncore.ops.creation import tensor
 from nncore.ops.join import cat, stack
 from nncore.tensor import Tensor

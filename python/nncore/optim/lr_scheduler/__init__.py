@@ -3,6 +3,7 @@
 from nncore.optim.lr_scheduler.base import LRScheduler
 from nncore.optim.lr_scheduler.combined import ChainedScheduler, SequentialLR
 from nncore.optim.lr_scheduler.cycles import CosineAnnealingLR, CosineAnnealingWarmRestarts, OneCycleLR
+from nncore.optim.lr_scheduler.cyclic import CyclicLR
 from nncore.optim.lr_scheduler.decay import (
     ConstantLR,
     ExponentialLR,
@@ -20,6 +21,7 @@ __all__ = [
     "ConstantLR",
     "CosineAnnealingLR",
     "CosineAnnealingWarmRestarts",
+    "CyclicLR",
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
