@@ -47,6 +47,8 @@ constexpr Op with_params(const double* p) {
 template <class Op>
 inline constexpr bool is_floating_only = requires { Op::floating_only; };
 template <class Op>
+inline constexpr bool is_by_library = requires { Op::by_library; };
+template <class Op>
 inline constexpr bool is_integer_only = requires { Op::integer_only; };
 template <class Op>
 inline constexpr bool is_predicate = requires { Op::predicate; };

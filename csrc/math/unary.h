@@ -83,16 +83,28 @@ NN_FUNCTION(Sin, sin, sin(x));
 NN_FUNCTION(Cos, cos, cos(x));
 NN_FUNCTION(Erf, erf, erf(x));
 
-// Too rare to be vectorised: the C library's, element by element.
-NN_FUNCTION(Exp2, exp2, map(NN_C_FUNCTION(exp2), x));
-NN_FUNCTION(Log2, log2, map(NN_C_FUNCTION(log2), x));
-NN_FUNCTION(Log10, log10, map(NN_C_FUNCTION(log10), x));
-NN_FUNCTION(Tan, tan, map(NN_C_FUNCTION(tan), x));
-NN_FUNCTION(Asin, asin, map(NN_C_FUNCTION(asin), x));
-NN_FUNCTION(Acos, acos, map(NN_C_FUNCTION(acos), x));
-NN_FUNCTION(Atan, atan, map(NN_C_FUNCTION(atan), x));
-NN_FUNCTION(Sinh, sinh, map(NN_C_FUNCTION(sinh), x));
-NN_FUNCTION(Cosh, cosh, map(NN_C_FUNCTION(cosh), x));
 #undef NN_FUNCTION
+
+// Too rare to be vectorised: the C library's, element by element.
+#define NN_LIBRARY_FUNCTION(Name, function)        \
+  struct Name {                                    \
+    static constexpr const char* name = #function; \
+    static constexpr bool floating_only = true;    \
+    static constexpr bool by_library = true;       \
+    template <class V>                             \
+    NN_MEMBER V forward(V x) const {               \
+      return map(NN_C_FUNCTION(function), x);      \
+    }                                              \
+  }
+NN_LIBRARY_FUNCTION(Exp2, exp2);
+NN_LIBRARY_FUNCTION(Log2, log2);
+NN_LIBRARY_FUNCTION(Log10, log10);
+NN_LIBRARY_FUNCTION(Tan, tan);
+NN_LIBRARY_FUNCTION(Asin, asin);
+NN_LIBRARY_FUNCTION(Acos, acos);
+NN_LIBRARY_FUNCTION(Atan, atan);
+NN_LIBRARY_FUNCTION(Sinh, sinh);
+NN_LIBRARY_FUNCTION(Cosh, cosh);
+#undef NN_LIBRARY_FUNCTION
 
 }  // namespace nn::NN_ISA

@@ -16,9 +16,6 @@
 namespace nn::NN_ISA {
 namespace {
 
-using transpose_detail::CountIndices;
-using transpose_detail::Indices;
-
 #if defined(__AVX512F__)
 constexpr int kPixels = 14;  // most positions of a channel_tile: (14 + 1) * 2 + 1 of 32 registers
 constexpr int kMaxRows = 8;  // most output channels of a pixel_tile: (8 + 1) * 3 + 1

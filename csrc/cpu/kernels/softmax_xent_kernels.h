@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/kernels/softmax_xent.h"
-#include "cpu/simd/simd.h"
+#include "cpu/simd/wide.h"
 #include "math/functions.h"
 
 namespace nn::NN_ISA {
@@ -41,20 +41,13 @@ NN_FN Vec<T> load_or_lowest(const T* p, int n) {
   return Vec<T>::load(p, n) + zero_or_lowest<T>.first(n);
 }
 
-// e^v for v up to about 0, and 0 where that is subnormal: processors take a hundred cycles for each register with such
-// a result, and the -inf of masked scores would make them everywhere. NaN stays.
-template <class T>
-NN_FN Vec<T> exp_below(Vec<T> v) {
-  const Mask<T> low = v < Vec<T>(pick<T>(-87.33f, -708.39));
-  Vec<T> n;
-  const Vec<T> p = expm1_reduced(select(low, Vec<T>(T(0)), v), n);
-  return select(low, Vec<T>(T(0)), (Vec<T>(T(1)) + p) * pow2(n));
-}
-
-// The larger one, m where x is NaN: a NaN comes back through the sum of exponentials.
-template <class T>
-NN_FN Vec<T> larger(Vec<T> x, Vec<T> m) {
-  return select(x > m, x, m);
+// e^v for v up to about 0, and 0 where that is subnormal: many processors take a hundred cycles for each register with
+// such a result, and the -inf of masked scores would make them everywhere. NaN stays.
+template <class V>
+NN_FN V exp_below(V v) {
+  V n;
+  const V p = expm1_reduced(v, n);
+  return scale2_unless(v < V(pick<V>(-87.33f, -708.39)), V(1) + p, n);
 }
 
 template <class T>
@@ -69,52 +62,49 @@ NN_FN T row_max(const T* x, int64_t n) {
   return larger(larger(m[0], m[1]), larger(m[2], m[3])).fold([](Vec<T> a, Vec<T> b) NN_LAMBDA { return larger(a, b); });
 }
 
-// Softmax over a dimension that is not the last works on strips of columns, `width` of them: whole cache lines.
+// Softmax over a dimension that is not the last works on strips of columns: whole cache lines.
 template <class T>
-struct Strip {
-  static constexpr int vectors = 4, width = vectors * Vec<T>::size;
-  Vec<T> v[vectors];
+using Strip = Wide<T, 4>;
 
-  Strip() = default;
-  NN_MEMBER explicit Strip(T value) {
-    for (int k = 0; k < vectors; ++k) v[k] = Vec<T>(value);
-  }
-  // The first n columns, the others 0.
-  NN_MEMBER static Strip load(const T* p, int64_t n) {
-    Strip s;
-    for (int k = 0; k < vectors; ++k) s.v[k] = n >= width ? Vec<T>::load(p + k * Vec<T>::size) : part(p, n, k);
-    return s;
-  }
-  NN_MEMBER void store(T* p, int64_t n) const {
-    for (int k = 0; k < vectors; ++k)
-      if (n >= width)
-        v[k].store(p + k * Vec<T>::size);
-      else if (count(n, k) > 0)
-        v[k].store(p + k * Vec<T>::size, count(n, k));
-  }
-  template <class F>
-  NN_MEMBER void each(const F& f) {
-    for (int k = 0; k < vectors; ++k) v[k] = f(v[k], k);
-  }
+// y = f(x): f takes several vectors at once, then one, then what is left of the row.
+template <class T, class F>
+NN_FN void map_row(const T* x, T* y, int64_t n, const F& f) {
+  constexpr int V = Vec<T>::size, W = Strip<T>::size;
+  int64_t i = 0;
+  for (; i + W <= n; i += W) f(Strip<T>::load(x + i)).store(y + i);
+  for (; i + V <= n; i += V) f(Vec<T>::load(x + i)).store(y + i);
+  if (i < n) f(load_or_lowest(x + i, static_cast<int>(n - i))).store(y + i, static_cast<int>(n - i));
+}
 
- private:
-  NN_MEMBER static int count(int64_t n, int k) {
-    const int64_t c = n - k * Vec<T>::size;
-    return static_cast<int>(c < 0 ? 0 : c < Vec<T>::size ? c : Vec<T>::size);
+// e^(x - m), written to y where there is one, and its sum.
+template <class T>
+NN_FN T exponentials(const T* x, T* y, int64_t n, T m) {
+  constexpr int V = Vec<T>::size, W = Strip<T>::size;
+  Strip<T> wide(T(0));
+  Vec<T> s = T(0);
+  int64_t i = 0;
+  for (; i + W <= n; i += W) {
+    const Strip<T> e = exp_below(Strip<T>::load(x + i) - Strip<T>(m));
+    if (y != nullptr) e.store(y + i);
+    wide = wide + e;
   }
-  NN_MEMBER static Vec<T> part(const T* p, int64_t n, int k) {
-    return count(n, k) > 0 ? Vec<T>::load(p + k * Vec<T>::size, count(n, k)) : Vec<T>(T(0));
+  for (; i < n; i += V) {
+    const int here = static_cast<int>(n - i < V ? n - i : V);
+    const Vec<T> e = exp_below((here == V ? Vec<T>::load(x + i) : load_or_lowest(x + i, here)) - Vec<T>(m));
+    if (y != nullptr) e.store(y + i, here);
+    s = s + e;
   }
-};
+  return sum(s + ((wide.v[0] + wide.v[1]) + (wide.v[2] + wide.v[3])));
+}
 
-// Copies n columns of x [rows, inner] to strip [rows, width] and returns the largest of each column.
+// Copies n columns of x [rows, inner] to strip [rows, Strip::size] and returns the largest of each column.
 template <class T>
 NN_FN Strip<T> gather_strip(const T* x, int64_t rows, int64_t inner, int64_t n, T* strip) {
   Strip<T> m(lowest<T>);
   for (int64_t c = 0; c < rows; ++c) {
     const Strip<T> row = Strip<T>::load(x + c * inner, n);
-    row.store(strip + c * Strip<T>::width, Strip<T>::width);
-    m.each([&](Vec<T> v, int k) NN_LAMBDA { return larger(row.v[k], v); });
+    row.store(strip + c * Strip<T>::size);
+    m = larger(row, m);
   }
   return m;
 }

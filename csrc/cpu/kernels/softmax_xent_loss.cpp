@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "cpu/kernels/softmax_xent_kernels.h"
+#include "cpu/simd/transpose.h"
 
 namespace nn::NN_ISA {
 namespace {
@@ -22,14 +23,14 @@ struct Loss {
   T each = static_cast<T>(a.smoothing / (a.C > 0 ? a.C : 1));  // what smoothing gives to every class
   T hit = static_cast<T>(1 - a.smoothing);
   T all_weights = sum_weights();
+  T shared = shared_gradient();  // of backward, for every row, where the loss is reduced
 
   bool ignored(int64_t t) const { return t == a.ignore_index; }
   bool fits(int64_t t) const { return 0 <= t && t < a.C; }
   T weight_of(int64_t t) const { return ignored(t) || !fits(t) ? T(0) : weight ? weight[t] : T(1); }
 
   T gradient(int64_t row) const {
-    const T g = static_cast<const T*>(a.loss)[a.reduction == LossReduction::none ? row : 0];
-    return a.reduction == LossReduction::mean ? g / *static_cast<const T*>(a.total) : g;
+    return a.reduction == LossReduction::none ? static_cast<const T*>(a.loss)[row] : shared;
   }
 
   // Loss and A of a row, from x[t] - max x and, where classes are smoothed, the sum of w (x - max x).
@@ -47,6 +48,11 @@ struct Loss {
   }
 
  private:
+  T shared_gradient() const {
+    if (gx == nullptr || a.reduction == LossReduction::none) return T(0);
+    const T g = *static_cast<const T*>(a.loss);
+    return a.reduction == LossReduction::mean ? g / *static_cast<const T*>(a.total) : g;
+  }
   T sum_weights() const {
     if (a.smoothing == 0) return T(0);
     if (weight == nullptr) return static_cast<T>(a.C);
@@ -111,80 +117,94 @@ void nll_backward(const ClassLossArgs& a, const LaunchContext& ctx) {
   });
 }
 
-// Sum of e^(x - m), and where smoothed of w (x - m), over one row.
+// Rows of up to this many classes are turned into strips, a row in each lane: most of a vector would be tail, and the
+// maximum and the sum across its lanes would take longer than the exponentials.
 template <class T>
-NN_FN T row_sum(const Loss<T>& l, const T* x, T m, T& smoothed) {
+constexpr int64_t short_row = 2 * Vec<T>::size;
+
+// The sum of w (x - m) over one row, which smoothing adds to its loss.
+template <class T>
+NN_FN T smoothed_sum(const Loss<T>& l, const T* x, T m) {
   constexpr int V = Vec<T>::size;
-  const int64_t C = l.a.C;
-  Vec<T> s = T(0), q = T(0);
-  for (int64_t c = 0; c < C; c += V) {
-    const int n = static_cast<int>(C - c < V ? C - c : V);
-    const Vec<T> v = (n == V ? Vec<T>::load(x + c) : load_or_lowest(x + c, n)) - Vec<T>(m);
-    s = s + exp_below(v);
-    if (l.a.smoothing > 0) {
-      const Vec<T> in_row = n == V ? v : Vec<T>::load(x + c, n) - Vec<T>(m);
-      q = q + in_row * (l.weight ? Vec<T>::load(l.weight + c, n) : one_or_zero<T>.first(n));
-    }
+  Vec<T> q = T(0);
+  for (int64_t c = 0; c < l.a.C; c += V) {
+    const int n = static_cast<int>(l.a.C - c < V ? l.a.C - c : V);
+    q = q + (Vec<T>::load(x + c, n) - Vec<T>(m)) * (l.weight ? Vec<T>::load(l.weight + c, n) : one_or_zero<T>.first(n));
   }
-  smoothed = sum(q);
-  return sum(s);
+  return sum(q);
 }
 
 template <class T>
 void cross_entropy_rows(const Loss<T>& l, int64_t begin, int64_t end, T* losses) {
+  const int64_t C = l.a.C;
   for (int64_t row = begin; row < end; ++row) {
-    const T* x = l.x + row * l.a.C;
+    const T* x = l.x + row * C;
+    l.max[row] = row_max(x, C);
+    l.log_sum[row] = exponentials<T>(x, nullptr, C, l.max[row]);
+    losses[row] = l.a.smoothing > 0 ? smoothed_sum(l, x, l.max[row]) : T(0);
+  }
+  for (int64_t row = begin; row < end; row += Strip<T>::size)  // many logarithms take hardly longer than one
+    log(Strip<T>::load(l.log_sum + row, end - row)).store(l.log_sum + row, end - row);
+  for (int64_t row = begin; row < end; ++row) {
     const int64_t t = l.a.target[row];
-    const T m = row_max(x, l.a.C);
-    T smoothed;
-    l.max[row] = m;
-    l.log_sum[row] = log(row_sum(l, x, m, smoothed));
-    losses[row] = l.finish_row(row, l.fits(t) ? x[t] - m : T(0), smoothed);
+    losses[row] = l.finish_row(row, l.fits(t) ? l.x[row * C + t] - l.max[row] : T(0), losses[row]);
   }
 }
 
-// The same for `n` columns from column j of image `image`.
+// The same for n rows from `first`, which stand side by side in strip [C, Strip::size]; m is the largest of each.
 template <class T>
-void cross_entropy_strip(const Loss<T>& l, int64_t image, int64_t j, int64_t n, T* strip, T* losses) {
-  constexpr int W = Strip<T>::width;
-  const int64_t C = l.a.C, first = image * l.a.inner + j;
-  Strip<T> m = gather_strip(l.x + image * C * l.a.inner + j, C, l.a.inner, n, strip);
+void cross_entropy_strip(const Loss<T>& l, int64_t first, int64_t n, Strip<T> m, const T* strip, T* losses) {
+  constexpr int W = Strip<T>::size;
+  const int64_t C = l.a.C;
   Strip<T> s(T(0)), q(T(0));
   for (int64_t c = 0; c < C; ++c) {
-    Strip<T> v = Strip<T>::load(strip + c * W, W);
-    v.each([&](Vec<T> u, int k) NN_LAMBDA { return u - m.v[k]; });
-    s.each([&](Vec<T> u, int k) NN_LAMBDA { return u + exp_below(v.v[k]); });
-    if (l.a.smoothing > 0) {
-      const Vec<T> w = l.weight ? l.weight[c] : T(1);
-      q.each([&](Vec<T> u, int k) NN_LAMBDA { return fma(w, v.v[k], u); });
-    }
+    const Strip<T> v = Strip<T>::load(strip + c * W) - m;
+    s = s + exp_below(v);
+    if (l.a.smoothing > 0) q = fma(Strip<T>(l.weight ? l.weight[c] : T(1)), v, q);
   }
-  s.each([&](Vec<T> u, int) NN_LAMBDA { return log(u); });
   m.store(l.max + first, n);
-  s.store(l.log_sum + first, n);
-  alignas(64) T smoothed[W];
-  q.store(smoothed, W);
+  log(s).store(l.log_sum + first, n);
+  q.store(losses + first, n);
   for (int64_t i = 0; i < n; ++i) {
     const int64_t t = l.a.target[first + i];
     const T at_target = l.fits(t) ? strip[t * W + i] - l.max[first + i] : T(0);
-    losses[first + i] = l.finish_row(first + i, at_target, smoothed[i]);
+    losses[first + i] = l.finish_row(first + i, at_target, losses[first + i]);
   }
+}
+
+// Rows [first, first + n) turned into a strip; returns the largest of each.
+template <class T>
+NN_FN Strip<T> turn_rows(const Loss<T>& l, int64_t first, int64_t n, T* strip) {
+  constexpr int V = Vec<T>::size, W = Strip<T>::size;
+  const int64_t C = l.a.C;
+  if (n < W) __builtin_memset(strip, 0, C * W * sizeof(T));
+  for (int64_t i = 0; i < n; i += V)
+    transpose_rows(l.x + (first + i) * C, C, static_cast<int>(n - i < V ? n - i : V), strip + i, W, C);
+  Strip<T> m(lowest<T>);
+  for (int64_t c = 0; c < C; ++c) m = larger(Strip<T>::load(strip + c * W), m);
+  return m;
 }
 
 template <class T>
 void cross_entropy_forward(const ClassLossArgs& a, const LaunchContext& ctx) {
-  constexpr int W = Strip<T>::width;
+  constexpr int W = Strip<T>::size;
   const Loss<T> l{a};
-  const int64_t strips = (a.inner + W - 1) / W;
+  const bool turned = a.inner == 1 && a.C <= short_row<T>;
+  if (a.inner == 1 && !turned)
+    return reduce_rows(l, [&](T* losses) {
+      parallel_for(ctx, a.N, row_grain(a.C),
+                   [&](int64_t begin, int64_t end) { cross_entropy_rows(l, begin, end, losses); });
+    });
+  const int64_t images = turned ? 1 : a.N, columns = turned ? a.N : a.inner, strips = (columns + W - 1) / W;
   reduce_rows(l, [&](T* losses) {
-    if (a.inner == 1)
-      return parallel_for(ctx, a.N, row_grain(a.C),
-                          [&](int64_t begin, int64_t end) { cross_entropy_rows(l, begin, end, losses); });
-    parallel_for(ctx, a.N * strips, row_grain(a.C * W), [&](int64_t begin, int64_t end) {
-      const Scratch strip(a.C * W * sizeof(T));
+    parallel_for(ctx, images * strips, row_grain(a.C * W), [&](int64_t begin, int64_t end) {
+      const Scratch scratch(a.C * W * sizeof(T));
+      T* const strip = static_cast<T*>(scratch.data);
       for (int64_t u = begin; u < end; ++u) {
-        const int64_t j = u % strips * W, n = a.inner - j < W ? a.inner - j : W;
-        cross_entropy_strip(l, u / strips, j, n, static_cast<T*>(strip.data), losses);
+        const int64_t image = u / strips, j = u % strips * W, n = columns - j < W ? columns - j : W;
+        const Strip<T> m =
+            turned ? turn_rows(l, j, n, strip) : gather_strip(l.x + image * a.C * a.inner + j, a.C, a.inner, n, strip);
+        cross_entropy_strip(l, image * columns + j, n, m, strip, losses);
       }
     });
   });
@@ -192,7 +212,6 @@ void cross_entropy_forward(const ClassLossArgs& a, const LaunchContext& ctx) {
 
 template <class T>
 void cross_entropy_backward_row(const Loss<T>& l, int64_t row) {
-  constexpr int V = Vec<T>::size;
   const int64_t C = l.a.C, t = l.a.target[row];
   const T* x = l.x + row * C;
   T* gx = l.gx + row * C;
@@ -201,21 +220,16 @@ void cross_entropy_backward_row(const Loss<T>& l, int64_t row) {
     return;
   }
   const T g = l.gradient(row);
-  const Vec<T> m = l.max[row], log_sum = l.log_sum[row], scale = g * l.mass[row], spread = g * l.each;
-  const bool smooth = l.a.smoothing > 0;
-  for (int64_t c = 0; c < C; c += V) {
-    const int n = static_cast<int>(C - c < V ? C - c : V);
-    const Vec<T> v = n == V ? Vec<T>::load(x + c) : Vec<T>::load(x + c, n);
-    Vec<T> y = scale * exp_below((v - m) - log_sum);
-    if (smooth) y = y - (l.weight ? spread * Vec<T>::load(l.weight + c, n) : spread);
-    n == V ? y.store(gx + c) : y.store(gx + c, n);
-  }
+  const T m = l.max[row], log_sum = l.log_sum[row], scale = g * l.mass[row];
+  map_row(x, gx, C, [&]<class V>(V v) NN_LAMBDA { return V(scale) * exp_below((v - V(m)) - V(log_sum)); });
+  if (l.a.smoothing > 0)
+    for (int64_t c = 0; c < C; ++c) gx[c] -= g * l.each * (l.weight ? l.weight[c] : T(1));
   if (l.fits(t)) gx[t] -= g * l.hit * l.weight_of(t);
 }
 
 template <class T>
 void cross_entropy_backward_strip(const Loss<T>& l, int64_t image, int64_t j, int64_t n) {
-  constexpr int W = Strip<T>::width;
+  constexpr int W = Strip<T>::size;
   const int64_t C = l.a.C, inner = l.a.inner, first = image * inner + j;
   alignas(64) T scale[W], spread[W], at_target[W];
   for (int64_t i = 0; i < W; ++i) {
@@ -226,13 +240,11 @@ void cross_entropy_backward_strip(const Loss<T>& l, int64_t image, int64_t j, in
     at_target[i] = counts ? g * l.hit * l.weight_of(l.a.target[first + i]) : T(0);
   }
   const Strip<T> m = Strip<T>::load(l.max + first, n), log_sum = Strip<T>::load(l.log_sum + first, n);
-  const Strip<T> factor = Strip<T>::load(scale, W), share = Strip<T>::load(spread, W);
+  const Strip<T> factor = Strip<T>::load(scale);
   for (int64_t c = 0; c < C; ++c) {
     const int64_t at = (image * C + c) * inner + j;
-    const Vec<T> w = l.a.smoothing > 0 ? l.weight ? l.weight[c] : T(1) : T(0);
-    Strip<T> y = Strip<T>::load(l.x + at, n);
-    y.each([&](Vec<T> v, int k)
-               NN_LAMBDA { return exp_below((v - m.v[k]) - log_sum.v[k]) * factor.v[k] - w * share.v[k]; });
+    Strip<T> y = exp_below((Strip<T>::load(l.x + at, n) - m) - log_sum) * factor;
+    if (l.a.smoothing > 0) y = y - Strip<T>(l.weight ? l.weight[c] : T(1)) * Strip<T>::load(spread);
     y.store(l.gx + at, n);
   }
   for (int64_t i = 0; i < n; ++i) {
@@ -246,7 +258,7 @@ void cross_entropy_backward_strip(const Loss<T>& l, int64_t image, int64_t j, in
 
 template <class T>
 void cross_entropy_backward(const ClassLossArgs& a, const LaunchContext& ctx) {
-  constexpr int W = Strip<T>::width;
+  constexpr int W = Strip<T>::size;
   const Loss<T> l{a};
   if (a.inner == 1) {
     parallel_for(ctx, a.N, row_grain(a.C), [&](int64_t begin, int64_t end) {

@@ -8,65 +8,39 @@
 namespace nn::NN_ISA {
 namespace {
 
-// y = f(x), vector by vector, the rest of a row through a shortened vector.
-template <class T, class F>
-NN_FN void map_row(const T* x, T* y, int64_t n, const F& f) {
-  constexpr int V = Vec<T>::size;
-  int64_t i = 0;
-  for (; i + V <= n; i += V) f(Vec<T>::load(x + i)).store(y + i);
-  if (i < n) f(load_or_lowest(x + i, static_cast<int>(n - i))).store(y + i, static_cast<int>(n - i));
-}
-
 template <class T>
 void softmax_row(const T* x, T* y, int64_t n) {
-  const Vec<T> m = row_max(x, n);
-  Vec<T> s = T(0);
-  map_row(x, y, n, [&](Vec<T> v) NN_LAMBDA {
-    const Vec<T> e = exp_below(v - m);
-    s = s + e;
-    return e;
-  });
-  const Vec<T> scale = T(1) / sum(s);
-  map_row(y, y, n, [&](Vec<T> v) NN_LAMBDA { return v * scale; });
+  const T scale = T(1) / exponentials(x, y, n, row_max(x, n));
+  map_row(y, y, n, [&]<class V>(V v) NN_LAMBDA { return v * V(scale); });
 }
 
 template <class T>
 void log_softmax_row(const T* x, T* y, int64_t n) {
-  constexpr int V = Vec<T>::size;
-  const Vec<T> m = row_max(x, n);
-  Vec<T> s = T(0);
-  int64_t i = 0;
-  for (; i + V <= n; i += V) s = s + exp_below(Vec<T>::load(x + i) - m);
-  if (i < n) s = s + exp_below(load_or_lowest(x + i, static_cast<int>(n - i)) - m);
-  const Vec<T> log_sum = log(sum(s));
-  map_row(x, y, n, [&](Vec<T> v) NN_LAMBDA { return (v - m) - log_sum; });
+  const T m = row_max(x, n), log_sum = log(exponentials<T>(x, nullptr, n, m));
+  map_row(x, y, n, [&]<class V>(V v) NN_LAMBDA { return (v - V(m)) - V(log_sum); });
 }
 
 template <class T>
 void softmax_strip(const T* x, T* y, int64_t rows, int64_t inner, int64_t n, bool logarithm, T* strip) {
-  constexpr int W = Strip<T>::width;
+  constexpr int W = Strip<T>::size;
   const Strip<T> m = gather_strip(x, rows, inner, n, strip);
   Strip<T> s(T(0));
   for (int64_t c = 0; c < rows; ++c) {
-    Strip<T> e = Strip<T>::load(strip + c * W, W);
-    e.each([&](Vec<T> v, int k) NN_LAMBDA { return v - m.v[k]; });
-    if (logarithm) e.store(strip + c * W, W);
-    e.each([&](Vec<T> v, int) NN_LAMBDA { return exp_below(v); });
-    if (!logarithm) e.store(strip + c * W, W);
-    s.each([&](Vec<T> v, int k) NN_LAMBDA { return v + e.v[k]; });
+    const Strip<T> v = Strip<T>::load(strip + c * W) - m, e = exp_below(v);
+    (logarithm ? v : e).store(strip + c * W);
+    s = s + e;
   }
-  s.each([&](Vec<T> v, int) NN_LAMBDA { return logarithm ? log(v) : T(1) / v; });
+  const Strip<T> last = logarithm ? log(s) : Strip<T>(T(1)) / s;
   for (int64_t c = 0; c < rows; ++c) {
-    Strip<T> e = Strip<T>::load(strip + c * W, W);
-    e.each([&](Vec<T> v, int k) NN_LAMBDA { return logarithm ? v - s.v[k] : v * s.v[k]; });
-    e.store(y + c * inner, n);
+    const Strip<T> e = Strip<T>::load(strip + c * W);
+    (logarithm ? e - last : e * last).store(y + c * inner, n);
   }
 }
 
 // body(offset of the strip's first element, its columns) for every strip of every outer index.
 template <class T, class Body>
 NN_FN void each_strip(int64_t begin, int64_t end, int64_t n, int64_t inner, const Body& body) {
-  constexpr int W = Strip<T>::width;
+  constexpr int W = Strip<T>::size;
   const int64_t strips = (inner + W - 1) / W;
   for (int64_t u = begin; u < end; ++u) {
     const int64_t j = u % strips * W;
@@ -76,7 +50,7 @@ NN_FN void each_strip(int64_t begin, int64_t end, int64_t n, int64_t inner, cons
 
 template <class T>
 void softmax(const SoftmaxArgs& a, const LaunchContext& ctx) {
-  constexpr int W = Strip<T>::width;
+  constexpr int W = Strip<T>::size;
   const T* x = static_cast<const T*>(a.x);
   T* y = static_cast<T*>(a.y);
   if (a.n == 0) return;
@@ -121,20 +95,17 @@ void softmax_backward_strip(const T* y, const T* gy, T* gx, int64_t rows, int64_
   Strip<T> s(T(0));
   for (int64_t c = 0; c < rows; ++c) {
     const Strip<T> a = Strip<T>::load(y + c * inner, n), g = Strip<T>::load(gy + c * inner, n);
-    s.each([&](Vec<T> v, int k) NN_LAMBDA { return logarithm ? v + g.v[k] : fma(a.v[k], g.v[k], v); });
+    s = logarithm ? s + g : fma(a, g, s);
   }
   for (int64_t c = 0; c < rows; ++c) {
-    const Strip<T> a = Strip<T>::load(y + c * inner, n);
-    Strip<T> g = Strip<T>::load(gy + c * inner, n);
-    g.each([&](Vec<T> v, int k)
-               NN_LAMBDA { return logarithm ? v - exp_below(a.v[k]) * s.v[k] : a.v[k] * (v - s.v[k]); });
-    g.store(gx + c * inner, n);
+    const Strip<T> a = Strip<T>::load(y + c * inner, n), g = Strip<T>::load(gy + c * inner, n);
+    (logarithm ? g - exp_below(a) * s : a * (g - s)).store(gx + c * inner, n);
   }
 }
 
 template <class T>
 void softmax_backward(const SoftmaxBackwardArgs& a, const LaunchContext& ctx) {
-  constexpr int W = Strip<T>::width;
+  constexpr int W = Strip<T>::size;
   const T* y = static_cast<const T*>(a.y);
   const T* gy = static_cast<const T*>(a.gy);
   T* gx = static_cast<T*>(a.gx);

@@ -26,6 +26,7 @@ struct Lanes<float> : GenericLanes<float, 32> {
   // The instruction gives b where either is NaN.
   NN_FN Values min(Values a, Values b) { return select(ne(a, a), a, _mm256_min_ps(a, b)); }
   NN_FN Values max(Values a, Values b) { return select(ne(a, a), a, _mm256_max_ps(a, b)); }
+  NN_FN Values larger(Values a, Values b) { return _mm256_max_ps(a, b); }
   NN_FN Values clamp(Values x, Values lo, Values hi) { return _mm256_min_ps(hi, _mm256_max_ps(lo, x)); }
   NN_FN Values sqrt(Values x) { return _mm256_sqrt_ps(x); }
   NN_FN Values round(Values x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
@@ -51,6 +52,7 @@ struct Lanes<double> : GenericLanes<double, 32> {
   NN_FN Values fma(Values a, Values b, Values c) { return _mm256_fmadd_pd(a, b, c); }
   NN_FN Values min(Values a, Values b) { return select(ne(a, a), a, _mm256_min_pd(a, b)); }
   NN_FN Values max(Values a, Values b) { return select(ne(a, a), a, _mm256_max_pd(a, b)); }
+  NN_FN Values larger(Values a, Values b) { return _mm256_max_pd(a, b); }
   NN_FN Values clamp(Values x, Values lo, Values hi) { return _mm256_min_pd(hi, _mm256_max_pd(lo, x)); }
   NN_FN Values sqrt(Values x) { return _mm256_sqrt_pd(x); }
   NN_FN Values round(Values x) { return _mm256_round_pd(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }

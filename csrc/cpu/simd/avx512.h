@@ -32,6 +32,7 @@ struct Lanes<float> : GenericLanes<float, 64> {
   // The instruction gives b where either is NaN.
   NN_FN Values min(Values a, Values b) { return _mm512_mask_min_ps(a, eq(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return _mm512_mask_max_ps(a, eq(a, a), a, b); }
+  NN_FN Values larger(Values a, Values b) { return _mm512_maskz_max_ps(every, a, b); }
   NN_FN Values clamp(Values x, Values lo, Values hi) {
     return _mm512_maskz_min_ps(every, hi, _mm512_maskz_max_ps(every, lo, x));
   }
@@ -47,6 +48,9 @@ struct Lanes<float> : GenericLanes<float, 64> {
   }
   NN_FN Values trunc(Values x) { return _mm512_maskz_roundscale_ps(every, x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
   NN_FN Values scale2(Values x, Values n) { return _mm512_maskz_scalef_ps(every, x, n); }
+  NN_FN Values scale2_unless(Mask zero, Values x, Values n) {
+    return _mm512_maskz_scalef_ps(static_cast<Mask>(~zero), x, n);
+  }
   NN_FN Values split(Values x, Values& e) {
     const Values m = _mm512_maskz_getmant_ps(every, x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
     const Values floor_log2 = _mm512_maskz_getexp_ps(every, x);
@@ -74,6 +78,7 @@ struct Lanes<double> : GenericLanes<double, 64> {
   NN_FN Values fma(Values a, Values b, Values c) { return _mm512_fmadd_pd(a, b, c); }
   NN_FN Values min(Values a, Values b) { return _mm512_mask_min_pd(a, eq(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return _mm512_mask_max_pd(a, eq(a, a), a, b); }
+  NN_FN Values larger(Values a, Values b) { return _mm512_maskz_max_pd(every, a, b); }
   NN_FN Values clamp(Values x, Values lo, Values hi) {
     return _mm512_maskz_min_pd(every, hi, _mm512_maskz_max_pd(every, lo, x));
   }
@@ -89,6 +94,9 @@ struct Lanes<double> : GenericLanes<double, 64> {
   }
   NN_FN Values trunc(Values x) { return _mm512_maskz_roundscale_pd(every, x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
   NN_FN Values scale2(Values x, Values n) { return _mm512_maskz_scalef_pd(every, x, n); }
+  NN_FN Values scale2_unless(Mask zero, Values x, Values n) {
+    return _mm512_maskz_scalef_pd(static_cast<Mask>(~zero), x, n);
+  }
   NN_FN Values split(Values x, Values& e) {
     const Values m = _mm512_maskz_getmant_pd(every, x, _MM_MANT_NORM_p75_1p5, _MM_MANT_SIGN_src);
     const Values floor_log2 = _mm512_maskz_getexp_pd(every, x);

@@ -67,6 +67,7 @@ struct GenericLanes {
   NN_FN Values fma(Values a, Values b, Values c) { return a * b + c; }
   NN_FN Values min(Values a, Values b) { return select(lt(a, b) | ne(a, a), a, b); }
   NN_FN Values max(Values a, Values b) { return select(lt(b, a) | ne(a, a), a, b); }
+  NN_FN Values larger(Values a, Values b) { return select(lt(b, a), a, b); }
   NN_FN Values clamp(Values x, Values lo, Values hi) {
     const Values y = select(lt(x, lo), lo, x);
     return select(lt(hi, y), hi, y);
@@ -101,6 +102,7 @@ struct GenericLanes {
     const Values h = floor(n * broadcast(T(0.5f)));
     return x * pow2(h) * pow2(n - h);
   }
+  NN_FN Values scale2_unless(Mask zero, Values x, Values n) { return select(zero, Values{}, x * pow2(n)); }
   NN_FN Values split(Values x, Values& e) {
     if constexpr (sizeof(T) == 4) {
       const Mask tiny = lt(x, broadcast(0x1p-126f));

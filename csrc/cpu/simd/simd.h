@@ -74,6 +74,7 @@ struct Vec {
   NN_MEMBER friend Vec min(Vec a, Vec b) { return L::min(a.v, b.v); }  // NaN where either is NaN
   NN_MEMBER friend Vec max(Vec a, Vec b) { return L::max(a.v, b.v); }
   NN_MEMBER friend Vec clamp(Vec x, Vec lo, Vec hi) { return L::clamp(x.v, lo.v, hi.v); }  // NaN stays
+  NN_MEMBER friend Vec larger(Vec a, Vec b) { return L::larger(a.v, b.v); }  // a > b ? a : b: b where either is NaN
   NN_MEMBER friend Vec abs(Vec x) { return L::abs(x.v); }
   NN_MEMBER friend Vec sqrt(Vec x) { return L::sqrt(x.v); }
   NN_MEMBER friend Vec round(Vec x) { return L::round(x.v); }  // half to even
@@ -83,6 +84,8 @@ struct Vec {
   NN_MEMBER friend Vec copysign(Vec x, Vec sign) { return L::copysign(x.v, sign.v); }
   NN_MEMBER friend Vec pow2(Vec n) { return L::pow2(n.v); }
   NN_MEMBER friend Vec scale2(Vec x, Vec n) { return L::scale2(x.v, n.v); }
+  // 0 where `zero`, else x 2^n, which is a normal number there.
+  NN_MEMBER friend Vec scale2_unless(Mask<T> zero, Vec x, Vec n) { return L::scale2_unless(zero.v, x.v, n.v); }
   NN_MEMBER friend Vec split(Vec x, Vec& e) { return L::split(x.v, e.v); }
 
   // Lanes moved down by h places, around the end.

@@ -2,19 +2,10 @@
 // width / 2. Bound: the one port that permutes; width * log2(width) permutations for width * width elements.
 #pragma once
 
-#include "cpu/simd/simd.h"
+#include "cpu/simd/wide.h"
 
 namespace nn::NN_ISA {
 namespace transpose_detail {
-
-template <int... I>
-struct Indices {};
-template <int N, int... I>
-struct CountIndices : CountIndices<N - 1, N - 1, I...> {};
-template <int... I>
-struct CountIndices<0, I...> {
-  using type = Indices<I...>;
-};
 
 // Indices first, first + 1, ... of a and b by turns.
 template <int kFirst, class R, int... I>
@@ -33,7 +24,7 @@ static inline R every_second(const R& a, const R& b, Indices<I...>) {
 template <class T>
 static inline Vec<T> even_lanes(Vec<T> a, Vec<T> b) {
   using namespace transpose_detail;
-  return Vec<T>(every_second(a.v, b.v, typename CountIndices<Vec<T>::size>::type{}));
+  return Vec<T>(every_second(a.v, b.v, Places<Vec<T>::size>{}));
 }
 
 // dst[j * dst_stride + i] = src[i * src_stride + j] for i < rows <= width and j < cols <= width.
@@ -42,7 +33,7 @@ template <class T>
 static inline void transpose_tile(const T* src, int64_t src_stride, int rows, T* dst, int64_t dst_stride, int cols) {
   using namespace transpose_detail;
   constexpr int L = Vec<T>::size;
-  using All = typename CountIndices<L>::type;
+  using All = Places<L>;
   typename Vec<T>::Values a[L], b[L];
 #pragma GCC unroll 16
   for (int i = 0; i < L; ++i) {
