@@ -23,6 +23,12 @@ Scalar item(const Array& x) {
   return Scalar::of(false);
 }
 
+bool repeats_elements(const Array& x) {
+  for (int i = 0; i < x.ndim(); ++i)
+    if (x.strides[i] == 0 && x.shape[i] > 1) return true;
+  return false;
+}
+
 void bind_device(py::module_& m) {
   py::class_<Device>(m, "device", "Where an array lives: device('cpu') or device('cuda:0').")
       .def(py::init(&parse_device), py::arg("type"))
@@ -59,6 +65,10 @@ void bind_array(py::module_& m) {
       .def_property_readonly("data_ptr", [](const Array& x) { return reinterpret_cast<uintptr_t>(x.data()); })
       .def_property_readonly(
           "version", [](const Array& x) { return x.storage->version.load(); }, "How often the memory was written to.")
+      .def(
+          "matches", [](const Array& x, const Array& y) { return x.dtype == y.dtype && x.shape == y.shape; },
+          py::arg("other"), "Whether both have one shape and one dtype.")
+      .def_property_readonly("repeats_elements", &repeats_elements, "Whether a stride of 0 shows one element twice.")
       .def("touch", &Array::touch, "Counts a write that was made from outside.")
       .def_property_readonly("is_contiguous", &Array::is_contiguous)
       .def_property_readonly(

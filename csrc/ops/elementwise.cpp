@@ -116,9 +116,20 @@ Array binary(int op, const Operand& x, const Operand& y, const std::optional<Arr
   const DType result_dtype = op_info.predicate ? DType::boolean : dtype;
   const Dims shape = broadcast_shapes(op_info.name, shape_of(x), shape_of(y));
   if (out) check_out(op_info.name, *out, shape, result_dtype);
-  const Array a = safe_input(as_array(x, dtype, device), out), b = safe_input(as_array(y, dtype, device), out);
   const Array z = result_for(out, shape, result_dtype, device);
-  const BinaryArgs args{loop_over<3>(op_info.name, z, a, b), dtype};
+  // A number goes along by value; the loop sees it as one element that is repeated.
+  const auto* const x_number = std::get_if<Scalar>(&x);
+  const auto* const y_number = x_number != nullptr ? nullptr : std::get_if<Scalar>(&y);
+  const Array place = view(z, {}, {}, z.offset);
+  const Array a = x_number != nullptr ? place : safe_input(as_array(x, dtype, device), out);
+  const Array b = y_number != nullptr ? place : safe_input(as_array(y, dtype, device), out);
+  BinaryArgs args{loop_over<3>(op_info.name, z, a, b), dtype, 0, 0, 0};
+  if (const Scalar* const number = x_number != nullptr ? x_number : y_number) {
+    args.number = x_number != nullptr ? 1 : 2;
+    args.loop.data[args.number] = nullptr;
+    args.real = number->real;
+    args.integer = number->integer;
+  }
   launch(kernels(device).elementwise.binary[op], args, device);
   return finish(z, out);
 }

@@ -154,7 +154,7 @@ Array nonzero(const Array& input) {
   const Array x = contiguous(input);
   const int64_t count = count_nonzero(x, std::nullopt).as<int64_t>()[0];
   const Array y = empty({count, x.ndim()}, DType::int64, x.device());
-  NonzeroArgs args{x.dtype, x.data(), y.as<int64_t>(), x.ndim(), {}};
+  NonzeroArgs args{x.dtype, x.data(), y.as<int64_t>(), count, x.ndim(), {}};
   std::copy(x.shape.begin(), x.shape.end(), args.shape);
   if (y.numel() > 0) launch(table(x).nonzero, args, x.device());
   return y;

@@ -22,10 +22,14 @@ struct UnaryBackwardArgs {
 };
 
 // z = op(x, y). x and y have dtype `dtype`; z has it too, or boolean for comparisons and logic.
-// z may be exactly x or y (in place) where the dtypes agree.
+// z may be exactly x or y (in place) where the dtypes agree. Operand 1 or 2 may be a number instead of an array: then
+// `number` says which, and `real` (for floating dtypes) or `integer` is its value; otherwise `number` is 0.
 struct BinaryArgs {
-  StridedLoop<3> loop;  // z, x, y
+  StridedLoop<3> loop;  // z, x, y; a number has strides of 0 and no data
   DType dtype;
+  int number;
+  double real;
+  int64_t integer;
 };
 
 // y = x converted: float to integer truncates toward zero, anything to boolean is x != 0.

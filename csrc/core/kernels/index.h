@@ -36,11 +36,13 @@ struct CheckIndexArgs {
   int64_t* first_bad;
 };
 
-// The coordinates of the elements that are not 0, row by row: y is [their number, ndim]. x is contiguous with `shape`.
+// The coordinates of the elements that are not 0, row by row: y is [found, ndim], `found` their number, ndim at
+// least 1. x is contiguous with `shape`.
 struct NonzeroArgs {
   DType dtype;
   const void* x;
   int64_t* y;
+  int64_t found;
   int ndim;
   int64_t shape[kMaxDims];
 };

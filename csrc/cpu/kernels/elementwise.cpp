@@ -155,7 +155,15 @@ void unary_backward(const UnaryBackwardArgs& args, const LaunchContext& ctx) {
 template <class Op>
 void binary(const BinaryArgs& args, const LaunchContext& ctx) {
   const int b = bytes_of(args.dtype);
-  walk<3>(args.loop, {is_predicate<Op> ? 1 : b, b, b}, grain<Op>(), ctx,
+  StridedLoop<3> loop = args.loop;
+  double number;  // room for an element of any type
+  if (args.number != 0) {
+    with_type(args.dtype, [&]<class T>() {
+      *reinterpret_cast<T*>(&number) = is_integer<T> ? static_cast<T>(args.integer) : static_cast<T>(args.real);
+    });
+    loop.data[args.number] = &number;
+  }
+  walk<3>(loop, {is_predicate<Op> ? 1 : b, b, b}, grain<Op>(), ctx,
           choose<Op>(args.dtype,
                      []<class T>() -> Inner {
                        if constexpr (is_integer_only<Op> && !is_integer<T>)
@@ -203,7 +211,11 @@ template <class T>
 void fill_inner(char* const* data, int64_t n, const void* value) {
   const T v = *static_cast<const T*>(value);
   T* const y = reinterpret_cast<T*>(data[0]);
-  for (int64_t i = 0; i < n; ++i) y[i] = v;
+  constexpr T zero{};
+  if (__builtin_memcmp(&v, &zero, sizeof v) == 0)  // the C library does it without reading the lines first
+    __builtin_memset(y, 0, n * sizeof(T));
+  else
+    for (int64_t i = 0; i < n; ++i) y[i] = v;
 }
 
 void fill(const FillArgs& args, const LaunchContext& ctx) {

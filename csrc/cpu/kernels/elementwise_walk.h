@@ -6,6 +6,7 @@
 
 #include "core/kernels/kernel.h"
 #include "core/parallel.h"
+#include "cpu/simd/transpose.h"
 
 namespace nn::NN_ISA {
 namespace {
@@ -23,6 +24,10 @@ void gather_as(char* buffer, const char* source, int64_t stride, int64_t n) {
   if (stride == 0) {
     const T x = *from;
     for (int64_t i = 0; i < n; ++i) to[i] = x;
+  } else if (stride == -1) {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[-i];
+  } else if (stride == 2) {
+    for (int64_t i = 0; i < n; ++i) to[i] = from[2 * i];
   } else {
     for (int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
   }
@@ -33,8 +38,15 @@ template <class T>
 void gather_tile_as(char* buffer, const char* source, int64_t stride, int64_t rows, int64_t columns) {
   T* const to = reinterpret_cast<T*>(buffer);
   const T* const from = reinterpret_cast<const T*>(source);
-  for (int64_t j = 0; j < columns; ++j)
-    for (int64_t r = 0; r < rows; ++r) to[r * kTileColumns + j] = from[j * stride + r];
+  if constexpr (sizeof(T) > 1) {  // through registers, which move the bits of any type
+    constexpr int64_t V = Vec<T>::size;
+    for (int64_t j = 0; j < columns; j += V)
+      transpose_rows(from + j * stride, stride, static_cast<int>(columns - j < V ? columns - j : V), to + j,
+                     kTileColumns, rows);
+  } else {
+    for (int64_t j = 0; j < columns; ++j)
+      for (int64_t r = 0; r < rows; ++r) to[r * kTileColumns + j] = from[j * stride + r];
+  }
 }
 
 template <class T>
@@ -51,8 +63,8 @@ void gather(char* buffer, const char* source, int64_t stride, int bytes, int64_t
   gather_as<uint8_t>(buffer, source, stride, n);
 }
 void gather_tile(char* buffer, const char* source, int64_t stride, int bytes, int64_t rows, int64_t columns) {
-  if (bytes == 4) return gather_tile_as<uint32_t>(buffer, source, stride, rows, columns);
-  if (bytes == 8) return gather_tile_as<uint64_t>(buffer, source, stride, rows, columns);
+  if (bytes == 4) return gather_tile_as<float>(buffer, source, stride, rows, columns);
+  if (bytes == 8) return gather_tile_as<double>(buffer, source, stride, rows, columns);
   gather_tile_as<uint8_t>(buffer, source, stride, rows, columns);
 }
 void scatter(char* target, const char* buffer, int64_t stride, int bytes, int64_t n) {

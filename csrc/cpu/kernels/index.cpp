@@ -1,7 +1,9 @@
 // Indexing. Nothing is computed: the bound is the memory, so adjacent elements move together where there are any.
 //
 // Reading, threads share the slices of the result. Writing, the order in which the slices of y arrive at one slice of x
-// must not depend on threads: each thread owns a range of x's slices, and looks through the whole index for them.
+// must not depend on threads: each thread owns a part of every slice, or, where slices are too small for that, a range
+// of x's slices, and looks through the whole index for them. Single elements stay on one thread: looking for its own
+// would take each thread as long as moving all.
 #include "core/kernels/index.h"
 
 #include "core/parallel.h"
@@ -11,6 +13,7 @@ namespace nn::NN_ISA {
 namespace {
 
 constexpr int64_t kCopyGrain = 1 << 15;  // elements below which a thread costs more than it brings
+constexpr int64_t kStrip = 16;           // neighbours that one thread writes at least: a cache line of floats
 
 struct Assign {
   static constexpr bool copies = true;
@@ -60,33 +63,58 @@ void select_slices(const IndexArgs& args, const LaunchContext& ctx) {
   const Slices s{args};
   parallel_for(ctx, s.outer * args.count, most(1, kCopyGrain / most(1, s.width)), [&](int64_t begin, int64_t end) {
     Odometer<2> k = s.at(begin / args.count);
-    for (int64_t n = begin, i = begin % args.count; n < end; ++n) {
-      const T* const from = static_cast<const T*>(args.x) + k.offset[0] + args.index[i] * args.x_step;
-      T* const to = static_cast<T*>(args.y) + k.offset[1] + i * args.y_step;
-      put_slice<Assign>(to, s.y_next, from, s.x_next, s.width);
-      if (++i == args.count) {
-        i = 0;
-        k.next();
-      }
+    for (int64_t n = begin, i = begin % args.count; n < end; i = 0, k.next()) {
+      const T* const from = static_cast<const T*>(args.x) + k.offset[0];
+      T* const to = static_cast<T*>(args.y) + k.offset[1];
+      const int64_t last = least(args.count, i + end - n);
+      n += last - i;
+      if (s.width == 1)
+        for (; i < last; ++i) to[i * args.y_step] = from[args.index[i] * args.x_step];
+      else
+        for (; i < last; ++i)
+          put_slice<Assign>(to + i * args.y_step, s.y_next, from + args.index[i] * args.x_step, s.x_next, s.width);
     }
   });
+}
+
+// Elements [j, j + width) of the slices of y at one place of `outer`, for the slices [begin, end) of x.
+template <class Put, class T>
+NN_FN void put_at(const IndexArgs& args, const Slices& s, const Odometer<2>& k, int64_t j, int64_t width, int64_t begin,
+                  int64_t end) {
+  T* const x = static_cast<T*>(args.x) + k.offset[0] + j * s.x_next;
+  const T* const y = static_cast<const T*>(args.y) + k.offset[1] + j * s.y_next;
+  const bool all = begin == 0 && end == args.extent;
+  if (width == 1 && all) {
+    for (int64_t i = 0; i < args.count; ++i) Put::put(x[args.index[i] * args.x_step], y[i * args.y_step]);
+    return;
+  }
+  for (int64_t i = 0; i < args.count; ++i) {
+    const int64_t to = args.index[i];
+    if (all || (begin <= to && to < end))
+      put_slice<Put>(x + to * args.x_step, s.x_next, y + i * args.y_step, s.y_next, width);
+  }
 }
 
 template <class Put, class T>
 void put_slices(const IndexArgs& args, const LaunchContext& ctx) {
   const Slices s{args};
   const int64_t work = s.outer * s.width * args.count;
+  const int64_t strip = most(kStrip, ceil_div(s.width, ctx.threads)), strips = ceil_div(s.width, strip);
+  if (s.outer * strips >= ctx.threads || s.outer * s.width * 4 < args.count) {
+    const int64_t items = s.outer * strips;
+    parallel_for(ctx, items, most(1, items * kCopyGrain / most(1, work)), [&](int64_t begin, int64_t end) {
+      Odometer<2> k = s.at(begin / strips);
+      for (int64_t n = begin; n < end; ++n) {
+        const int64_t j = n % strips * strip;
+        put_at<Put, T>(args, s, k, j, least(strip, s.width - j), 0, args.extent);
+        if (n % strips == strips - 1) k.next();
+      }
+    });
+    return;
+  }
   parallel_for(ctx, args.extent, most(1, args.extent * kCopyGrain / most(1, work)), [&](int64_t begin, int64_t end) {
     Odometer<2> k = s.at(0);
-    for (int64_t o = 0; o < s.outer; ++o, k.next()) {
-      T* const x = static_cast<T*>(args.x) + k.offset[0];
-      const T* const y = static_cast<const T*>(args.y) + k.offset[1];
-      for (int64_t i = 0; i < args.count; ++i) {
-        const int64_t to = args.index[i];
-        if (begin <= to && to < end)
-          put_slice<Put>(x + to * args.x_step, s.x_next, y + i * args.y_step, s.y_next, s.width);
-      }
-    }
+    for (int64_t o = 0; o < s.outer; ++o, k.next()) put_at<Put, T>(args, s, k, 0, s.width, begin, end);
   });
 }
 
@@ -197,19 +225,20 @@ void check(const CheckIndexArgs& args, const LaunchContext&) {
   *args.first_bad = i;
 }
 
+// Every element's coordinates are written, and overwritten by the next ones unless it counts: no branch to guess wrong.
 void nonzero(const NonzeroArgs& args, const LaunchContext&) {
   with_type(args.dtype, [&]<class T>(T) {
-    const auto* const x = static_cast<const T*>(args.x);
-    int64_t* y = args.y;
-    const int64_t count = product(args.shape, args.ndim);
-    for (int64_t i = 0; i < count; ++i) {
-      if (x[i] == T(0)) continue;
-      for (int64_t d = args.ndim - 1, rest = i; d >= 0; --d) {
-        y[d] = rest % args.shape[d];
-        rest /= args.shape[d];
+    const int last = args.ndim - 1;
+    const int64_t width = last >= 0 ? args.shape[last] : 1;
+    const int64_t strides[kMaxDims] = {};
+    const T* x = static_cast<const T*>(args.x);
+    int64_t *y = args.y, *const end = y + args.found * args.ndim;
+    for (Odometer<1> k(last > 0 ? last : 0, args.shape, 0, strides); y < end; k.next(), x += width)
+      for (int64_t i = 0; i < width && y < end; ++i) {
+        for (int d = 0; d < last; ++d) y[d] = k.at[d];
+        y[last] = i;
+        y += x[i] == T(0) ? 0 : args.ndim;
       }
-      y += args.ndim;
-    }
   });
 }
 

@@ -196,7 +196,32 @@ struct Multiply {
   static constexpr int start = 1;
 };
 
-// `width` adjacent places at a time, 1 where they are not adjacent: all rows pass over one accumulator.
+// One row. The result before is needed for the next, so a row advances at the pace of one addition after the other; a
+// long row is cut into four parts, of which the first three are added up first, all at once, and which then advance
+// together.
+template <class T, class Op, class Acc>
+void scan_row(const T* x, int64_t x_step, T* y, int64_t y_step, int64_t n) {
+  constexpr int kParts = 4;
+  const int64_t part = n >= 256 ? n / kParts : 0;
+  Acc acc[kParts] = {Op::start, Op::start, Op::start, Op::start};
+  if (part > 0) {
+    for (int64_t i = 0; i < part; ++i)
+      for (int p = 1; p < kParts; ++p) acc[p] = Op::join(acc[p], static_cast<Acc>(x[((p - 1) * part + i) * x_step]));
+    for (int p = 1; p < kParts; ++p) acc[p] = Op::join(acc[p - 1], acc[p]);
+    for (int64_t i = 0; i < part; ++i)
+      for (int p = 0; p < kParts; ++p) {
+        acc[p] = Op::join(acc[p], static_cast<Acc>(x[(p * part + i) * x_step]));
+        y[(p * part + i) * y_step] = static_cast<T>(acc[p]);
+      }
+  }
+  Acc last = part > 0 ? acc[kParts - 1] : acc[0];
+  for (int64_t i = kParts * part; i < n; ++i) {
+    last = Op::join(last, static_cast<Acc>(x[i * x_step]));
+    y[i * y_step] = static_cast<T>(last);
+  }
+}
+
+// `strip` adjacent places at a time, 1 where they are not adjacent: all rows pass over one accumulator.
 template <class T, class Op>
 void scan_over(const ScanArgs& args, const LaunchContext& ctx, int64_t strip) {
   using Acc = decltype(Op::join(T{}, T{}));
@@ -212,6 +237,13 @@ void scan_over(const ScanArgs& args, const LaunchContext& ctx, int64_t strip) {
       const int64_t x_next = args.x_kept[last], y_next = args.y_kept[last];
       const T* x = static_cast<const T*>(args.x) + k.offset[0] + j0 * x_next;
       T* y = static_cast<T*>(args.y) + k.offset[1] + j0 * y_next;
+      if (strip == 1) {
+        if (args.x_step == 1 && args.y_step == 1)
+          scan_row<T, Op, Acc>(x, 1, y, 1, args.count);
+        else
+          scan_row<T, Op, Acc>(x, args.x_step, y, args.y_step, args.count);
+        continue;
+      }
       for (int64_t j = 0; j < n; ++j) acc[j] = Op::start;
       for (int64_t r = 0; r < args.count; ++r, x += args.x_step, y += args.y_step)
         for (int64_t j = 0; j < n; ++j) {

@@ -47,10 +47,16 @@ const Item<T>* merge_sort(Item<T>* items, Item<T>* room, int64_t n) {
     for (int64_t begin = 0; begin < n; begin += 2 * run) {
       int64_t a = begin, b = least(n, begin + run);
       const int64_t a_end = b, b_end = least(n, begin + 2 * run);
-      for (int64_t k = begin; k < b_end; ++k) {
-        const bool take_b = a == a_end || (b < b_end && precedes<T, descending>(items[b].value, items[a].value));
-        room[k] = take_b ? items[b++] : items[a++];
+      int64_t k = begin;
+      while (a < a_end && b < b_end) {  // no branch on what is compared: it would be guessed wrong half of the time
+        const bool take_b = precedes<T, descending>(items[b].value, items[a].value);
+        const int64_t taken = take_b ? b : a;
+        room[k++] = items[taken];
+        b += take_b;
+        a += !take_b;
       }
+      while (a < a_end) room[k++] = items[a++];
+      while (b < b_end) room[k++] = items[b++];
     }
     Item<T>* const merged = room;
     room = items;
