@@ -70,6 +70,10 @@ class Array:
         """
         The only element, as a Python number.
         """
+    def matches(self, other: Array) -> builtins.bool:
+        """
+        Whether both have one shape and one dtype.
+        """
     def shares_memory(self, other: Array) -> builtins.bool:
         ...
     def touch(self) -> None:
@@ -104,6 +108,11 @@ class Array:
     def offset(self) -> int:
         """
         Of the first element in the storage, in elements.
+        """
+    @property
+    def repeats_elements(self) -> builtins.bool:
+        """
+        Whether a stride of 0 shows one element twice.
         """
     @property
     def shape(self) -> tuple[int, ...]:

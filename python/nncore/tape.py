@@ -121,7 +121,12 @@ def record(name: str, output, inputs: Sequence, rule, saved: Sequence = ()):
     else:
         return output
     outputs = output if type(output) is tuple else (output,)
-    edges = tuple([edge_of(x) if x is not None and x._requires_grad else None for x in inputs])
+    edges = tuple(
+        [
+            None if x is None or not x._requires_grad else (x, 0) if x._node is None else (x._node, x._index)
+            for x in inputs
+        ]
+    )
     node = Node(name, rule, edges, len(outputs))
     if saved:
         node.saved = kept = []

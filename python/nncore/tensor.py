@@ -72,7 +72,7 @@ class Tensor:
         self._requires_grad = False
         self._hooks: dict[int, Callable] | None = None
         self._base: Tensor | None = None  # of a view: the tensor whose memory it shows
-        self._views: weakref.WeakSet | None = None  # of a base: the views of it that are alive
+        self._views: dict[int, weakref.ref] | None = None  # of a base: the views of it that are alive
         self._grad: Tensor | None = None
         self._after_grad: dict[int, Callable] | None = None
 

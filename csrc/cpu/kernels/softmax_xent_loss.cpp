@@ -40,23 +40,24 @@ struct Loss {
   }
 
   // Losses and A of the n rows from `first`, up to kRows: `at_target` is x[t] - max x of each, `losses` the sum of
-  // w (x - max x), where classes are smoothed. The second loop is one of vectors.
+  // w (x - max x), where classes are smoothed.
   NN_MEMBER void finish_rows(int64_t first, int64_t n, const T* at_target, T* losses) const {
-    alignas(64) T weights[kRows];
-    alignas(64) bool counts[kRows];
+    using V = Vec<T>;
+    alignas(64) T weights[kRows], counts[kRows];
+    const int64_t* const target = a.target + first;
     for (int64_t i = 0; i < n; ++i) {
-      const int64_t t = a.target[first + i];
-      counts[i] = !ignored(t);
-      weights[i] = hit * weight_of(t);
+      const bool used = !ignored(target[i]), in_range = fits(target[i]);
+      counts[i] = used ? T(1) : T(0);
+      weights[i] = used & in_range ? hit * (weight != nullptr ? weight[target[i]] : T(1)) : T(0);
     }
-    const T* __restrict sums = log_sum + first;
-    T* __restrict masses = mass + first;
-    const T spread = each * all_weights;
-    for (int64_t i = 0; i < n; ++i) {
-      const T w = weights[i], smoothed = each * (all_weights * sums[i] - losses[i]);
-      const T loss = w * (sums[i] - at_target[i]);
-      masses[i] = counts[i] ? w + spread : T(0);
-      losses[i] = counts[i] ? (a.smoothing > 0 ? loss + smoothed : loss) : T(0);
+    for (int64_t i = 0; i < n; i += V::size) {
+      const int here = static_cast<int>(n - i < V::size ? n - i : V::size);
+      const V w = V::load(weights + i, here), sums = V::load(log_sum + first + i, here);
+      const Mask<T> used = V::load(counts + i, here) != V(T(0));
+      V loss = w * (sums - V::load(at_target + i, here));
+      if (a.smoothing > 0) loss = loss + V(each) * (V(all_weights) * sums - V::load(losses + i, here));
+      select(used, w + V(each * all_weights), V(T(0))).store(mass + first + i, here);
+      select(used, loss, V(T(0))).store(losses + i, here);
     }
   }
 
@@ -81,24 +82,33 @@ struct BlockSum {
   int64_t wrong = 0, target = 0;
 };
 
-// Several sums side by side, because one addition waits for the one before it.
 template <class T>
 BlockSum sum_block(const Loss<T>& l, const T* losses, int64_t begin, int64_t end) {
-  constexpr int64_t kSums = 8;
-  double loss[kSums] = {}, weights[kSums] = {};
-  BlockSum block;
+  const int64_t *const target = l.a.target, classes = l.a.C, ignore = l.a.ignore_index;
+  int64_t counted = 0, wrong = 0;
   for (int64_t row = begin; row < end; ++row) {
-    const int64_t t = l.a.target[row];
-    if (!l.ignored(t) && !l.fits(t) && block.wrong == 0) {
-      block.wrong = 1;
-      block.target = t;
-    }
-    loss[(row - begin) % kSums] += losses[row];
-    weights[(row - begin) % kSums] += l.weight_of(t);
+    const bool used = target[row] != ignore, fits = (target[row] >= 0) & (target[row] < classes);
+    counted += used & fits;
+    wrong += used & !fits;
   }
-  for (int64_t i = 0; i < kSums; ++i) {
-    block.loss += loss[i];
-    block.weights += weights[i];
+  BlockSum block;
+  if (wrong > 0) {
+    int64_t row = begin;
+    while (l.ignored(target[row]) || l.fits(target[row])) ++row;
+    block.wrong = 1;
+    block.target = target[row];
+  }
+  constexpr int64_t kSums = 8;  // side by side, because one addition waits for the one before it
+  double sums[kSums] = {};
+  int64_t row = begin;
+  for (; row + kSums <= end; row += kSums)
+    for (int64_t i = 0; i < kSums; ++i) sums[i] += losses[row + i];
+  for (; row < end; ++row) sums[0] += losses[row];
+  for (int64_t i = 0; i < kSums; ++i) block.loss += sums[i];
+  block.weights = static_cast<double>(counted);
+  if (l.weight != nullptr) {
+    block.weights = 0;
+    for (row = begin; row < end; ++row) block.weights += l.weight_of(target[row]);
   }
   return block;
 }
@@ -211,8 +221,10 @@ void cross_entropy_strip(const Loss<T>& l, int64_t first, int64_t n, Strip<T> m,
   for (int64_t c = 0; c < C; ++c) {
     const Strip<T> v = Strip<T>::load(strip + c * W) - m;
     s = s + exp_below(v);
-    if (l.a.smoothing > 0) q = fma(Strip<T>(l.weight ? l.weight[c] : T(1)), v, q);
   }
+  if (l.a.smoothing > 0)
+    for (int64_t c = 0; c < C; ++c)
+      q = fma(Strip<T>(l.weight ? l.weight[c] : T(1)), Strip<T>::load(strip + c * W) - m, q);
   m.store(l.max + first, n);
   log(s).store(l.log_sum + first, n);
   q.store(losses + first, n);
@@ -290,10 +302,14 @@ void cross_entropy_backward_strip(const Loss<T>& l, int64_t image, int64_t j, in
   const Strip<T> m = Strip<T>::load(l.max + first, n), log_sum = Strip<T>::load(l.log_sum + first, n);
   const Strip<T> factor = g * Strip<T>::load(l.mass + first, n), spread = g * Strip<T>(l.each);
   for (int64_t c = 0; c < C; ++c) {
-    Strip<T> y = exp_below((Strip<T>::load(x + c * inner, n) - m) - log_sum) * factor;
-    if (l.a.smoothing > 0) y = y - Strip<T>(l.weight ? l.weight[c] : T(1)) * spread;
+    const Strip<T> y = exp_below((Strip<T>::load(x + c * inner, n) - m) - log_sum) * factor;
     y.store(gx + c * inner, n);
   }
+  if (l.a.smoothing > 0)
+    for (int64_t c = 0; c < C; ++c) {
+      const Strip<T> share = Strip<T>(l.weight ? l.weight[c] : T(1)) * spread;
+      (Strip<T>::load(gx + c * inner, n) - share).store(gx + c * inner, n);
+    }
   for (int64_t i = 0; i < n; ++i) {
     const int64_t t = l.a.target[first + i];
     if (l.ignored(t))

@@ -7,16 +7,19 @@ rule of each node when all gradients of its results are there, and pass what it 
 from __future__ import annotations
 
 import heapq
+import operator
 import warnings
 from typing import TYPE_CHECKING
 
-from nncore.grad_mode import set_grad_enabled
+from nncore.grad_mode import _mode
 from nncore.tape import Node, edge_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nncore.tensor import Tensor
+
+_order = operator.attrgetter("order")
 
 
 def backward(
@@ -116,11 +119,11 @@ def _roots(operation: str, tensors, gradients) -> tuple[list, list]:
                     f"{operation}: grad can be implicitly created only for scalar outputs, got shape {list(t.shape)}"
                 )
             g = t._full_like(1)
-        elif g.shape != t.shape:
+        elif not g._array.matches(t._array) and g._array.shape != t._array.shape:
             raise RuntimeError(
                 f"{operation}: expected a gradient of the tensor's shape {list(t.shape)}, got {list(g.shape)}"
             )
-        elif g.dtype != t.dtype:
+        elif g._array.dtype is not t._array.dtype:
             g = g.to(t.dtype)
         start.append(g)
     return tensors, start
@@ -148,7 +151,9 @@ def _run(roots, gradients, wanted, retain_graph: bool, create_graph: bool) -> li
                 heapq.heappush(heap, (-target.order, target))
             slots[index] = gradient if slots[index] is None else slots[index] + gradient
 
-    with set_grad_enabled(create_graph):
+    before = _mode.enabled
+    _mode.enabled = bool(create_graph)
+    try:
         for tensor, gradient in zip(roots, gradients, strict=True):
             send(edge_of(tensor), gradient, False)
         while heap:
@@ -170,9 +175,12 @@ def _run(roots, gradients, wanted, retain_graph: bool, create_graph: bool) -> li
         for entry in found.values():
             leaf = entry[0]
             if type(leaf) is not Node:
-                entry[1] = _through(leaf._hooks, entry[1])
+                if leaf._hooks:
+                    entry[1] = _through(leaf._hooks, entry[1])
                 if wanted is None:
                     _accumulate(leaf, entry[1], entry[2] and not leaf._hooks, create_graph)
+    finally:
+        _mode.enabled = before
     return [] if wanted is None else [found.get((id(t), i), (None, None))[1] for t, i in map(edge_of, wanted)]
 
 
@@ -186,8 +194,11 @@ def _reach(starts: list, targets: set) -> dict[int, bool]:
             nodes[id(node)] = node
             stack.extend([edge[0] for edge in node.edges if edge is not None and type(edge[0]) is Node])
     reach: dict[int, bool] = {}
-    for node in sorted(nodes.values(), key=lambda n: n.order):  # a node's inputs were made before it
-        reach[id(node)] = any(edge is not None and _leads(edge, reach, targets) for edge in node.edges)
+    for node in sorted(nodes.values(), key=_order):  # a node's inputs were made before it
+        leads = False
+        for edge in node.edges:
+            leads = leads or (edge is not None and _leads(edge, reach, targets))
+        reach[id(node)] = leads
     return reach
 
 
@@ -207,21 +218,24 @@ def _apply(node: Node, slots: list, reach: dict, targets: set | None) -> list[tu
             continue
         gradient = rule[i](gy, *saved) if joint is None else joint[i]
         if gradient is not None:
-            fresh = type(edge[0]) is not Node and _is_fresh(gradient, slots, joint)
+            fresh = targets is None and type(edge[0]) is not Node and _is_fresh(gradient, slots, joint)
             sent.append((edge, gradient, fresh))
     return sent
 
 
 def _is_fresh(gradient, slots: list, joint: tuple | None) -> bool:
     """Whether a leaf may keep this gradient: no other tensor is it or shares its memory."""
-    if any(gradient is g for g in slots) or (joint is not None and sum(g is gradient for g in joint) > 1):
+    for g in slots:
+        if g is gradient:
+            return False
+    if joint is not None and sum(g is gradient for g in joint) > 1:
         return False
     return gradient._array.sole_owner
 
 
 def _through(hooks, gradient):
     """The gradient after the hooks of a tensor: each may return another one."""
-    for hook in list(hooks.values()) if hooks else ():
+    for hook in list(hooks.values()):
         changed = hook(gradient)
         if changed is None:
             continue

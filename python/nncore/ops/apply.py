@@ -26,7 +26,7 @@ def operand(x):
 
 def native(function, *inputs, out: Tensor | None = None, params: tuple = ()) -> Tensor:
     """The result of a native function on tensors or numbers, written to `out` where one is given."""
-    arrays = [operand(x) for x in inputs]
+    arrays = [x._array if type(x) is Tensor else operand(x) for x in inputs]
     if out is None:
         return Tensor(function(*arrays, *params))
     if is_grad_enabled() and any(isinstance(x, Tensor) and x._requires_grad for x in (*inputs, out)):
@@ -62,12 +62,15 @@ class BinaryRule:
 def record_binary(name: str, z: Tensor, x, y, rule: BinaryRule, saved: tuple = ()) -> Tensor:
     """Records z = f(x, y), where x or y may be a number."""
     inputs = (x if isinstance(x, Tensor) else None, y if isinstance(y, Tensor) else None)
-    array = z._array
-    plain = True
     for t in inputs:
-        if t is not None and (t._array.shape != array.shape or t._array.dtype is not array.dtype):
-            plain = False
-    if plain:
+        if t is not None and t._requires_grad:
+            break
+    else:
+        return z
+    for t in inputs:
+        if t is not None and not t._array.matches(z._array):
+            break
+    else:
         return record(name, z, inputs, rule.plain, saved)
     likes = [None if t is None else (t._array.shape, t._array.dtype) for t in inputs]
     return record(name, z, inputs, rule.fitted, (*likes, *saved))

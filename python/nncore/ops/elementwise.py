@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from nncore import _core
-from nncore.autograd import record
+from nncore.autograd import is_grad_enabled, record
 from nncore.ops.apply import BinaryRule, Number, in_place, native, operand, record_binary, zeros_like
-from nncore.ops.inplace import inplace_method
+from nncore.ops.inplace import check_writable, inplace_method
 from nncore.tensor import Tensor, tensor_method
 
 
@@ -299,7 +299,7 @@ def fill_(self: Tensor, value: Tensor | Number) -> Tensor:
     >>> nc.ones(2).fill_(3)
     tensor([3., 3.])
     """
-    return in_place(_filled, self, value)
+    return _fill_in_place("fill_", self, value)
 
 
 @tensor_method
@@ -309,7 +309,15 @@ def zero_(self: Tensor) -> Tensor:
     >>> nc.ones(2).zero_()
     tensor([0., 0.])
     """
-    return in_place(_filled, self, 0)
+    return _fill_in_place("zero_", self, 0)
+
+
+def _fill_in_place(name: str, x: Tensor, value: Tensor | Number) -> Tensor:
+    if is_grad_enabled() and x._requires_grad:
+        return in_place(_filled, x, value)
+    check_writable(name, x, False)
+    _core.fill(x._array, value.item() if isinstance(value, Tensor) else value)
+    return x
 
 
 def _if_needed(x, other):

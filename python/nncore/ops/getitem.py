@@ -28,6 +28,14 @@ def getitem(x: Tensor, key) -> Tensor:
     if type(key) is int:
         _refuse_scalar(x)
         return x.select(0, key)
+    if type(key) is slice and x._array.ndim > 0:
+        part = _sliced(x, 0, key)
+        return part.view(part.shape) if part is x else part
+    if isinstance(key, Tensor):
+        if key._array.dtype in _MASKS and key._array.ndim > 0 and key._array.shape == x._array.shape:
+            return x.reshape(-1).index_select(0, nonzero(key.reshape(-1)).reshape(-1))
+        if key._array.dtype is _core.dtype.int64 and key._array.ndim == 1 and x._array.ndim > 0:
+            return x.index_select(0, Tensor(_core.wrap_index(key._array, x._array.shape[0], 0)))
     view, places = _walk(x, key)
     if not places:
         return view.view(view.shape) if view is x else view
@@ -149,10 +157,11 @@ def _consumes(k) -> int:
 
 
 def _sliced(x: Tensor, dim: int, k: slice) -> Tensor:
-    if k == slice(None):
+    start, stop, step = k.start, k.stop, k.step
+    if start is None and stop is None and step is None:
         return x
-    start, stop, step = (None if v is None else operator.index(v) for v in (k.start, k.stop, k.step))
-    return slice_of(x, dim, start, stop, 1 if step is None else step)
+    start, stop = start if start is None else operator.index(start), stop if stop is None else operator.index(stop)
+    return slice_of(x, dim, start, stop, 1 if step is None else operator.index(step))
 
 
 def _check_mask(x: Tensor, dim: int, mask: Tensor) -> None:

@@ -28,9 +28,11 @@ def inplace_method(operation: Callable, *, takes_out: bool = False) -> Callable:
 
     @functools.wraps(operation)
     def method(self: Tensor, *args, **kwargs) -> Tensor:
-        recorded = is_grad_enabled() and (
-            self._requires_grad or any(isinstance(a, Tensor) and a._requires_grad for a in (*args, *kwargs.values()))
-        )
+        recorded = False
+        if is_grad_enabled():
+            for a in (self, *args, *kwargs.values()):
+                if isinstance(a, Tensor) and a._requires_grad:
+                    recorded = True
         check_writable(name, self, recorded)
         if not recorded and takes_out:
             operation(self, *args, out=self, **kwargs)
@@ -56,7 +58,7 @@ def check_writable(name: str, x: Tensor, recorded: bool) -> None:
             )
         if not base._array.is_contiguous:
             raise RuntimeError(f"{name}: a view of a non-contiguous tensor cannot be written while recording; clone it")
-    if any(s == 0 and n > 1 for n, s in zip(x._array.shape, x._array.strides, strict=True)):
+    if x._array.repeats_elements:
         raise RuntimeError(
             f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location. Please clone() the tensor before performing the operation."
@@ -85,9 +87,9 @@ def before(x: Tensor, copy: bool = False) -> Tensor:
 
 def write(x: Tensor, value: Tensor, recorded: bool) -> None:
     """Writes value to the memory of x and, while recording, moves x to the place of value on the tape."""
-    if value.shape != x.shape:
+    if value._array.shape != x._array.shape:
         raise RuntimeError(f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(value.shape)}")
-    if value.dtype.is_floating_point and not x.dtype.is_floating_point:
+    if value._array.is_floating and not x._array.is_floating:
         raise RuntimeError(f"result type {value.dtype} can't be cast to the desired output type {x.dtype}")
     _core.copy(x._array, value._array)
     if recorded:
@@ -104,8 +106,9 @@ def move(x: Tensor, value: Tensor) -> None:
         place = (base._node, base._index)
         record("in_place_on_view", base, (base, x), _in_place_rule, (_places(x, base), base.shape))
         _carry_retained(base, *place)
-    for view in base._views or ():
-        if view is not x:
+    for reference in list(base._views.values()) if base._views else ():
+        view = reference()
+        if view is not None and view is not x:
             place = (view._node, view._index)
             record("view_after_write", view, (base,), _view_rule, (_places(view, base), base.shape))
             _carry_retained(view, *place)

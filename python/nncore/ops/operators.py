@@ -13,9 +13,9 @@ _OPERANDS = (Tensor, int, float, np.generic, np.ndarray)
 
 def _operator(operation, reflected: bool = False):
     def method(self: Tensor, other):
-        if not isinstance(other, _OPERANDS):
-            return NotImplemented
-        if not isinstance(other, Tensor):
+        if type(other) is not Tensor:
+            if not isinstance(other, _OPERANDS):
+                return NotImplemented
             other = as_tensor(other) if isinstance(other, np.ndarray) else other
         return operation(other, self) if reflected else operation(self, other)
 

@@ -20,9 +20,11 @@ def view_of(name: str, input: Tensor, array: _core.Array, rule, saved: Sequence)
     y = Tensor(array)
     if is_grad_enabled():
         base = y._base = input if input._base is None else input._base
-        if base._views is None:
-            base._views = weakref.WeakSet()
-        base._views.add(y)
+        views = base._views
+        if views is None:
+            views = base._views = {}
+        key = id(y)
+        views[key] = weakref.ref(y, lambda _: views.pop(key, None))
     return record(name, y, (input,), rule, saved)
 
 
