@@ -112,3 +112,14 @@ def test_graph_keeps_vertices_apart(monkeypatch):
 def test_graph_without_a_tape():
     with pytest.raises(ValueError, match="graph: the result was not computed from a tensor that requires a gradient"):
         viz.graph(nc.ones(2))
+
+
+def test_paths_and_their_animation(tmp_path):
+    bowl = viz.Landscape("bowl", lambda x, y: x * x + y * y, (-2, 2), (-2, 2), (0, 0))
+    ways = {"a": np.array([[1.0, 1.0], [0.5, 0.5], [0.0, 0.0]]), "b": np.array([[1.0, 1.0], [np.inf, 0.0]])}
+    figure = viz.paths({bowl: ways})
+    drawn = {line.get_label(): line for line in figure.axes[0].lines}
+    np.testing.assert_array_equal(drawn["a"].get_xydata(), ways["a"])
+    assert np.isnan(drawn["b"].get_xydata()[1]).all()
+    viz.animate_paths({bowl: ways}, frames=3).save(tmp_path / "walk.gif", writer="pillow")
+    assert (tmp_path / "walk.gif").read_bytes().startswith(b"GIF89a")

@@ -4,6 +4,19 @@ import numpy as np
 import pytest
 
 
+def test_07_optimizers(lecture):
+    program = lecture(7)
+    saddle, ravine, beale = (program.final[name] for name in ("saddle", "ravine", "Beale's function"))
+    assert saddle["Newton"] == pytest.approx(0, abs=1e-6)  # it stays on the saddle
+    assert all(loss < -1.9 for name, loss in saddle.items() if name != "Newton")
+    assert ravine["Newton"] == 0
+    assert ravine["momentum"] < ravine["SGD"] < 0.01
+    assert beale["Adam"] < beale["SGD"] < 0.5 < beale["Newton"]
+    assert program.adam_way[-1] > 0.9
+    assert program.amsgrad_way[-1] < -0.9
+    assert [p.suffix for p in program.pictures].count(".gif") == 1
+
+
 def test_09_vanishing_gradients(lecture):
     program = lecture(9)
     shallow, deep = program.DEPTHS[0], program.DEPTHS[-1]

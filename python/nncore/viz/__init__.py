@@ -9,15 +9,19 @@ from .graph import Graph, graph
 from .images import Examples, prediction_grid
 from .matrices import matrices, matrix
 from .networks import network
+from .paths import Landscape, animate_paths, paths
 
 __all__ = [
     "Examples",
     "Graph",
+    "Landscape",
+    "animate_paths",
     "graph",
     "learning_curve",
     "matrices",
     "matrix",
     "network",
+    "paths",
     "prediction_grid",
     "with_derivative",
 ]
