@@ -94,3 +94,15 @@ def test_15_wgan(lecture):
     assert program.true_distance(np.zeros((3, 2)), np.full((3, 2), 3.0)) == pytest.approx(3 * 2**0.5)
     assert program.covered(program.eight_gaussians(400).numpy()) == 8
     assert len(program.pictures) == 3
+
+
+def test_16_memory(lecture):
+    program = lecture(16)
+    fading = {kind: norms[50] / norms[0] for kind, norms in program.by_age.items()}
+    assert fading["RNN"] < 1e-8 < 1e-5 < fading["GRU"]
+    assert fading["LSTM"] > 1e-3
+    for kind in ("LSTM", "GRU"):
+        assert program.recall[kind][20] > 0.9
+    assert program.text.startswith("The Zen of Python")
+    for losses, _ in program.texts.values():
+        assert losses[-1] < losses[0]
