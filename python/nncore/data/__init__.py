@@ -1,6 +1,7 @@
-"""Data loading, in the manner of torch.utils.data: data sets, samplers, the DataLoader and its workers."""
+"""Data loading, in the manner of torch.utils.data: data sets, samplers, the DataLoader and its workers; transforms of
+images, splits for cross-validation, and categories as numbers."""
 
-from . import datasets
+from . import datasets, transforms
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
@@ -10,8 +11,12 @@ from .dataset import (
     IterableDataset,
     Subset,
     TensorDataset,
+    TransformedDataset,
     random_split,
 )
+from .encoding import TargetEncoder, multi_hot
+from .folder import ImageFolder
+from .folds import KFold, StratifiedKFold
 from .sampler import (
     BatchSampler,
     RandomSampler,
@@ -27,19 +32,26 @@ __all__ = [
     "ConcatDataset",
     "DataLoader",
     "Dataset",
+    "ImageFolder",
     "IterableDataset",
+    "KFold",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
+    "StratifiedKFold",
     "Subset",
     "SubsetRandomSampler",
+    "TargetEncoder",
     "TensorDataset",
+    "TransformedDataset",
     "WeightedRandomSampler",
     "datasets",
     "default_collate",
     "default_convert",
     "get_worker_info",
+    "multi_hot",
     "random_split",
+    "transforms",
 ]
 
 

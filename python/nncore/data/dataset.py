@@ -101,6 +101,27 @@ class Subset(Dataset):
         return len(self.indices)
 
 
+class TransformedDataset(Dataset):
+    """The items (input, target) of `dataset`, each changed by a function where one is given.
+
+    >>> data = TransformedDataset([(1, 0), (2, 1)], transform=lambda x: 10 * x)
+    >>> data[1], len(data)
+    ((20, 1), 2)
+    """
+
+    def __init__(self, dataset: Dataset, transform=None, target_transform=None):
+        self.dataset, self.transform, self.target_transform = dataset, transform, target_transform
+
+    def __getitem__(self, index):
+        input, target = self.dataset[index]
+        if self.transform is not None:
+            input = self.transform(input)
+        return input, target if self.target_transform is None else self.target_transform(target)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+
 class ConcatDataset(Dataset):
     """Several data sets one after the other."""
 

@@ -1,4 +1,5 @@
-"""Image data sets to train on: `digits` comes with the package, `mnist` and `fashion_mnist` are read from IDX files."""
+"""Image data sets to train on: `digits` comes with the package, `mnist` and `fashion_mnist` are read from IDX files,
+`cifar10` from its own."""
 
 from __future__ import annotations
 
@@ -47,16 +48,17 @@ _MNIST = Source(
 
 
 class ImageDataset(Dataset):
-    """Grey images with one class each. Item `i` is `(image, label)`: float32 [1, H, W] in [0, 1], and an int.
+    """Images with one class each. Item `i` is `(image, label)`: float32 [C, H, W] in [0, 1], and an int.
 
-    `data` [N, H, W] uint8 with its largest value `scale`, `targets` [N] int64 and `classes`, the names by label,
-    may be read directly. A DataLoader takes a whole batch from it with one indexing operation.
+    `data` [N, H, W] (grey, C = 1) or [N, C, H, W], uint8 with its largest value `scale`, `targets` [N] int64 and
+    `classes`, the names by label, may be read directly. A DataLoader takes a whole batch from it with one indexing
+    operation.
     """
 
     def __init__(self, data: np.ndarray, targets: np.ndarray, classes: tuple[str, ...], name: str, scale: int = 255):
-        if data.ndim != 3 or data.dtype != np.uint8 or targets.shape != data.shape[:1]:
+        if data.ndim not in (3, 4) or data.dtype != np.uint8 or targets.shape != data.shape[:1]:
             raise IdxError(
-                f"{name}: expected images [N, H, W] of uint8 and labels [N], "
+                f"{name}: expected images [N, H, W] or [N, C, H, W] of uint8 and labels [N], "
                 f"got images {list(data.shape)} of {data.dtype} and labels {list(targets.shape)}"
             )
         if targets.size and not 0 <= targets.min() <= targets.max() < len(classes):
@@ -77,11 +79,12 @@ class ImageDataset(Dataset):
         return [nncore.from_numpy(self._images(indices)), nncore.from_numpy(self.targets[indices])]
 
     def _images(self, index) -> np.ndarray:
-        return self.data[index][..., None, :, :].astype(np.float32) / np.float32(self.scale)
+        images = self.data[index] if self.data.ndim == 4 else self.data[index][..., None, :, :]
+        return images.astype(np.float32) / np.float32(self.scale)
 
     def __repr__(self) -> str:
-        n, h, w = self.data.shape
-        return f"ImageDataset({self.name}: {n} images {h}x{w}, {len(self.classes)} classes)"
+        size = "x".join(str(extent) for extent in self.data.shape[1:])
+        return f"ImageDataset({self.name}: {len(self)} images {size}, {len(self.classes)} classes)"
 
 
 def digits(train: bool = True) -> ImageDataset:
@@ -126,6 +129,23 @@ def fashion_mnist(root: str | os.PathLike | None = None, train: bool = True, dow
     Algorithms", 2017, arXiv:1708.07747 (MIT licence).
     """
     return _load(_FASHION, _FASHION_NAMES, root, train, download)
+
+
+def cifar10(root: str | os.PathLike | None = None, train: bool = True, download: bool = True) -> ImageDataset:
+    """CIFAR-10: 50,000 training and 10,000 test photographs in 10 classes, 3 colours of 32x32 pixels.
+
+    Looks in the folder `root` for the Python or the binary version, as archive (`cifar-10-python.tar.gz`,
+    `cifar-10-binary.tar.gz`) or unpacked; without a folder in the cache, as `mnist` does, and downloads the archive
+    there, with its checksum, when it is missing. The Python version's files are checked by their MD5 sums and read by
+    an unpickler that makes arrays only.
+
+    Raises DatasetNotFoundError (a FileNotFoundError) that says what to do, and CifarError for a damaged file.
+    Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
+    """
+    from . import cifar  # tarfile, pickle and hashlib take time to import
+
+    images, labels = cifar.load(root, train, download)
+    return ImageDataset(images, labels, cifar._CLASSES, "cifar10")
 
 
 def _load(source: Source, classes: tuple[str, ...], root, train: bool, download: bool) -> ImageDataset:

@@ -107,7 +107,7 @@ def _check(path: Path, expected: str) -> None:
         raise _DownloadError(f"SHA-256 of the content is {found}, expected {expected}")
 
 
-def _transfer(url: str, file) -> None:
+def _transfer(url: str, file, limit: int = _LIMIT_BYTES) -> None:
     from http.client import HTTPException  # urllib takes 30 ms to import, and few runs need it
     from urllib.request import Request, urlopen
 
@@ -116,8 +116,8 @@ def _transfer(url: str, file) -> None:
         with urlopen(Request(url, headers={"User-Agent": "nncore"}), timeout=_TIMEOUT_S) as response:
             while block := response.read(1 << 16):
                 received += len(block)
-                if received > _LIMIT_BYTES:
-                    raise _DownloadError(f"the answer is longer than {_LIMIT_BYTES >> 20} MiB")
+                if received > limit:
+                    raise _DownloadError(f"the answer is longer than {limit >> 20} MiB")
                 file.write(block)
     except HTTPException as error:  # a connection that breaks off midway is no OSError
         raise _DownloadError(f"the connection broke off ({error!r})") from None
