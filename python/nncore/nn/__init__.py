@@ -33,6 +33,7 @@ from nncore.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from nncore.nn.attention import MultiheadAttention
 from nncore.nn.container import ModuleDict, ModuleList, Sequential
 from nncore.nn.conv import Conv1d, Conv2d, Conv3d
 from nncore.nn.conv_transpose import (
@@ -109,7 +110,7 @@ from nncore.nn.pooling import (
     MaxPool3d,
 )
 from nncore.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
-from nncore.nn.sparse import Embedding
+from nncore.nn.sparse import Embedding, EmbeddingBag
 from nncore.nn.unpooling import (
     LPPool1d,
     LPPool2d,
@@ -172,6 +173,7 @@ __all__ = [
     "Dropout2d",
     "Dropout3d",
     "Embedding",
+    "EmbeddingBag",
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
@@ -211,6 +213,7 @@ __all__ = [
     "MultiLabelMarginLoss",
     "MultiLabelSoftMarginLoss",
     "MultiMarginLoss",
+    "MultiheadAttention",
     "NLLLoss",
     "PReLU",
     "PairwiseDistance",

@@ -25,6 +25,7 @@ from nncore.ops.activation import (
     tanh,
     tanhshrink,
 )
+from nncore.ops.attention import multi_head_attention_forward, scaled_dot_product_attention
 from nncore.ops.conv import conv1d, conv2d, conv3d
 from nncore.ops.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from nncore.ops.ctc import ctc_loss
@@ -37,6 +38,7 @@ from nncore.ops.divergence import (
     wasserstein_generator_loss,
 )
 from nncore.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from nncore.ops.embedding_bag import embedding_bag
 from nncore.ops.fold import fold, unfold
 from nncore.ops.gemm import bilinear, linear
 from nncore.ops.index import embedding, one_hot

@@ -4,6 +4,7 @@ One module for each family, with the names of the operations. Speed is no aim he
 """
 
 from nncore.reference import (
+    attention,
     conv,
     ctc,
     distance,

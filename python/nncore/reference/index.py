@@ -175,3 +175,17 @@ def argsort(x, dim=-1, descending=False):
 
 def topk(x, k, dim=-1, largest=True):
     return tuple(np.take(a, np.arange(k), axis=dim) for a in sort(x, dim, largest))
+
+
+def embedding_bag(input, weight, offsets=None, mode="mean", per_sample_weights=None, last=False, padding_idx=None):
+    bags = list(input) if offsets is None else np.split(input, offsets[1:])
+    factors = np.ones(input.shape) if per_sample_weights is None else per_sample_weights.astype(np.float64)
+    factors = list(factors) if offsets is None else np.split(factors, offsets[1:])
+    count = (len(bags) if offsets is None else len(offsets)) - last
+    y = np.zeros((count, weight.shape[1]))
+    for i, (bag, factor) in enumerate(zip(bags[: len(y)], factors, strict=False)):
+        kept = np.full(bag.shape, True) if padding_idx is None else bag != padding_idx % len(weight)
+        rows = weight[bag[kept]].astype(np.float64) * factor[kept][:, None]
+        if len(rows):
+            y[i] = {"sum": np.sum, "mean": np.mean, "max": np.max}[mode](rows, axis=0)
+    return y.astype(weight.dtype)

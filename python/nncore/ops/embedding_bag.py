@@ -1,0 +1,152 @@
+"""Bags of embeddings: the sum, mean or maximum of the rows that each bag names."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nncore import _core
+from nncore.ops.creation import from_numpy, zeros
+from nncore.ops.index import _renormalise, embedding
+from nncore.tensor import Tensor
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """y[b, d] = the sum, mean or max (mode) over the indices i of bag b of weight[i, d].
+
+    Shapes: weight [rows, D]; input [B, n], B bags of n indices, or [n] with offsets [B], where each bag begins (with
+    include_last_offset one more: where the last one ends). Result [B, D]; an empty bag gives zeros.
+    per_sample_weights, shaped as input, multiply the rows ("sum" only). Indices padding_idx count as not there.
+    max_norm, norm_type, scale_grad_by_freq, sparse: as in `embedding`.
+    Raises ValueError, RuntimeError or IndexError where shapes, dtypes, offsets or indices do not fit.
+
+    >>> table = nc.tensor([[1.0], [2.0], [4.0]])
+    >>> F.embedding_bag(nc.tensor([0, 1, 2]), table, nc.tensor([0, 2]), mode="sum")
+    tensor([[3.],
+            [4.]])
+    """
+    _check(input, weight, offsets, mode, scale_grad_by_freq, sparse, per_sample_weights)
+    index = input.numpy().reshape(-1).astype(np.int64)
+    bags, count = _bags(input, offsets, include_last_offset)
+    index = index[: len(bags)]
+    if per_sample_weights is not None:
+        per_sample_weights = per_sample_weights.reshape(-1)[: len(bags)]
+    if padding_idx is not None:
+        rows = weight.shape[0]
+        if not -rows <= padding_idx < rows:
+            raise RuntimeError(
+                f"embedding_bag: padding_idx must be within the number of embeddings, -{rows} through {rows - 1} but "
+                f"got {padding_idx}"
+            )
+        kept = index != padding_idx % rows
+        if not kept.all():
+            index, bags = index[kept], bags[kept]
+            if per_sample_weights is not None:
+                per_sample_weights = per_sample_weights.index_select(0, from_numpy(np.flatnonzero(kept)))
+    if max_norm is not None:
+        _renormalise(weight.detach(), from_numpy(index), max_norm, norm_type)
+    if mode == "max":
+        return _largest(weight, index, bags, count)
+    found = embedding(from_numpy(index), weight, scale_grad_by_freq=scale_grad_by_freq)
+    if per_sample_weights is not None:
+        found = found * per_sample_weights.unsqueeze(1)
+    sums = zeros(count, weight.shape[1], dtype=weight.dtype, device=weight.device).index_add(0, from_numpy(bags), found)
+    if mode == "sum":
+        return sums
+    sizes = np.maximum(np.bincount(bags, minlength=count), 1).reshape(count, 1)
+    return sums / from_numpy(sizes).to(weight.dtype)
+
+
+def _largest(weight: Tensor, index: np.ndarray, bags: np.ndarray, count: int) -> Tensor:
+    """The maximum of each bag: bags of one size at a time, so that a long one costs no padding of the others."""
+    sizes = np.bincount(bags, minlength=count)
+    starts = np.cumsum(sizes) - sizes
+    y = zeros(count, weight.shape[1], dtype=weight.dtype, device=weight.device)
+    for size in np.unique(sizes[sizes > 0]):
+        which = np.flatnonzero(sizes == size)
+        rows = index[starts[which][:, None] + np.arange(size)]
+        y = y.index_copy(0, from_numpy(which), embedding(from_numpy(rows), weight).max(1)[0])
+    return y
+
+
+def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[np.ndarray, int]:
+    """The bag of each index, and how many bags there are. Indices behind the last bag's end have none."""
+    if offsets is None:
+        bags, size = input.shape
+        if size == 0:
+            raise RuntimeError(f"embedding_bag: bags of no index need offsets (input {list(input.shape)})")
+        return np.repeat(np.arange(bags), size), bags
+    starts = offsets.numpy().astype(np.int64)
+    length = input.shape[0]
+    if include_last_offset and len(starts) == 0:
+        raise RuntimeError("embedding_bag: include_last_offset: number of offset should be at least 1")
+    if len(starts) and starts[0] != 0:
+        raise RuntimeError(
+            "embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
+            f"position 0. However, got {starts[0]}"
+        )
+    if len(starts) and starts[-1] > length:
+        raise RuntimeError(
+            f"embedding_bag: offsets[-1] can not be greater than input's length {length} but got offsets[-1] of "
+            f"{starts[-1]}"
+        )
+    ends = starts if include_last_offset else np.append(starts, length)
+    sizes = np.diff(ends) if len(starts) else np.zeros(0, np.int64)
+    if (sizes < 0).any():
+        raise RuntimeError(f"embedding_bag: offsets have to increase, got {starts.tolist()}")
+    return np.repeat(np.arange(len(sizes)), sizes), len(sizes)
+
+
+def _check(input, weight, offsets, mode: str, scale_grad_by_freq: bool, sparse: bool, per_sample_weights) -> None:
+    integers = (_core.dtype.int64, _core.dtype.int32)
+    if input.dtype not in integers or (offsets is not None and offsets.dtype not in integers):
+        raise RuntimeError(
+            f"embedding_bag: expected indices and offsets of int32 or int64, got {input.dtype} and "
+            f"{None if offsets is None else offsets.dtype}"
+        )
+    if per_sample_weights is not None and input.shape != per_sample_weights.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
+            f"same shape as the input ({input.shape})"
+        )
+    if weight.ndim != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight.ndim}")
+    if input.ndim not in (1, 2):
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    if input.ndim == 2 and offsets is not None:
+        raise ValueError(
+            "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+            f"sequences. However, found offsets of type {type(offsets)}"
+        )
+    if input.ndim == 1 and (offsets is None or offsets.ndim != 1):
+        raise ValueError(
+            "offsets has to be a 1D Tensor" + (" but got None" if offsets is None else f", got {list(offsets.shape)}")
+        )
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"mode has to be one of sum, mean or max, got '{mode}'")
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    if per_sample_weights is None:
+        return
+    if mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+            f"(got mode='{mode}')."
+        )
+    if per_sample_weights.dtype != weight.dtype:
+        raise RuntimeError(
+            f"embedding_bag: expected per_sample_weights of dtype {weight.dtype}, got {per_sample_weights.dtype}"
+        )
