@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
     [
         ("train_mlp", ["--epochs", "3"], 0.8, 1.0),
         ("gradient_penalty", ["--steps", "101"], 0.0, 0.2),
+        ("char_rnn", ["--steps", "200"], 0.0, 0.5),
         ("custom_dataset", ["--epochs", "40"], 0.9, 1.0),
     ],
 )

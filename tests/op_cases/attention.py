@@ -62,6 +62,7 @@ def wrong_attentions(draw: Draw):
     deep = {"attn_mask": draw.booleans(2, 2, 3, 5)}
     yield Wrong((q, k, v), RuntimeError, r"attn_mask \[2, 2, 3, 5\] does not broadcast", deep)
     yield Wrong((q, k, v), RuntimeError, "has to be between 0 and 1, but got 1.5", {"dropout_p": 1.5})
+    q, k, v = draw.normal(3, 3, 4), draw.normal(2, 5, 4), draw.normal(2, 5, 6)
     yield Wrong((q, k, v), RuntimeError, "Number of heads in key and value must divide", {"enable_gqa": True})
 
 

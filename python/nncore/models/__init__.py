@@ -1,7 +1,13 @@
 """Networks to start from."""
 
+from .char_rnn import CharRNN
 from .lenet import LeNet5
 from .mlp import MLP
 from .small_cnn import SmallCNN
 
-__all__ = ["MLP", "LeNet5", "SmallCNN"]
+__all__ = [
+    "MLP",
+    "CharRNN",
+    "LeNet5",
+    "SmallCNN",
+]
