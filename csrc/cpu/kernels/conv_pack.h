@@ -54,6 +54,9 @@ void pack_panel(const Correlation& p, const WeightTaps& taps, const T* w, int64_
       continue;
     }
     for (int64_t c = begin; c < end; ++c, from += p.w_channel, to += span) {
+      // A channel's taps are a few lines far from those of the next one, where no hardware looks ahead.
+      const int64_t line = 64 / sizeof(T), ahead = min_of(lanes * p.w_row, 16 * line);
+      for (int64_t i = 0; i < ahead; i += line) __builtin_prefetch(from + 3 * p.w_channel + i);
       if (taps.ascending)
         transpose_rows(from, p.w_row, lanes, to, panel, n);
       else

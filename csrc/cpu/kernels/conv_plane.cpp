@@ -282,10 +282,12 @@ void run_weight(const ConvArgs& a, const LaunchContext& ctx) {
 }  // namespace
 
 void correlate_planes(const Correlation& p, const LaunchContext& ctx) {
+  if (correlate_narrow(p, ctx)) return;
   p.dtype == DType::float32 ? run<float>(p, ctx) : run<double>(p, ctx);
 }
 
 void correlate_weight_planes(const ConvArgs& args, const LaunchContext& ctx) {
+  if (correlate_weight_narrow(args, ctx)) return;
   args.dtype == DType::float32 ? run_weight<float>(args, ctx) : run_weight<double>(args, ctx);
 }
 

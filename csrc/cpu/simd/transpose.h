@@ -2,6 +2,7 @@
 // width / 2. Bound: the one port that permutes; width * log2(width) permutations for width * width elements.
 #pragma once
 
+#include "cpu/simd/pairs.h"
 #include "cpu/simd/wide.h"
 
 namespace nn::NN_ISA {
@@ -13,19 +14,7 @@ static inline R interleave(const R& a, const R& b, Indices<I...>) {
   return __builtin_shufflevector(a, b, (kFirst + I / 2 + (I % 2 ? int{sizeof...(I)} : 0))...);
 }
 
-template <class R, int... I>
-static inline R every_second(const R& a, const R& b, Indices<I...>) {
-  return __builtin_shufflevector(a, b, 2 * I...);
-}
-
 }  // namespace transpose_detail
-
-// Lanes 0, 2, 4, ... of a followed by b.
-template <class T>
-static inline Vec<T> even_lanes(Vec<T> a, Vec<T> b) {
-  using namespace transpose_detail;
-  return Vec<T>(every_second(a.v, b.v, Places<Vec<T>::size>{}));
-}
 
 // dst[j * dst_stride + i] = src[i * src_stride + j] for i < rows <= width and j < cols <= width.
 // Reads and writes nothing else.

@@ -32,6 +32,10 @@ def set_default_dtype(dtype: _core.dtype) -> None:
     _default_dtype = dtype
 
 
+def _place(device: Device) -> _core.device:
+    return _CPU if device is None else _core.device(device)
+
+
 def _finish(array: _core.Array, requires_grad: bool) -> Tensor:
     tensor = Tensor(array)
     return tensor.requires_grad_() if requires_grad else tensor
@@ -155,13 +159,13 @@ def full(
             if isinstance(fill_value, int)
             else _default_dtype
         )
-    return _finish(_core.full(size, fill_value, dtype, _core.device(device or _CPU)), requires_grad)
+    return _finish(_core.full(size, fill_value, dtype, _place(device)), requires_grad)
 
 
 def empty(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
     """A tensor of that shape; its elements are whatever the memory held."""
     shape = shape_arguments(size)
-    return _finish(_core.empty(shape, dtype or _default_dtype, _core.device(device or _CPU)), requires_grad)
+    return _finish(_core.empty(shape, dtype or _default_dtype, _place(device)), requires_grad)
 
 
 def zeros(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
@@ -220,7 +224,10 @@ def arange(
         integers = all(isinstance(v, int) for v in (start, end, step))
         dtype = _core.dtype.int64 if integers else _default_dtype
     count = math.ceil((end - start) / step)
-    values = (start + step * np.arange(count)).astype(_NUMPY_DTYPES[dtype])
+    values = np.arange(count)
+    if start != 0 or step != 1:
+        values = start + step * values
+    values = values.astype(_NUMPY_DTYPES[dtype], copy=False)
     return _finish(tensor(values, device=device)._array, requires_grad)
 
 

@@ -24,7 +24,15 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     return record("index_select", y, (input,), _index_select_rule, (dim, index, input._array.shape))
 
 
-_index_select_rule = (lambda gy, dim, index, shape: gy.new_zeros(shape).index_add(dim, index, gy),)
+def _spread_slices(gy: Tensor, dim: int, index: Tensor, shape: tuple) -> Tensor:
+    """Zeros of that shape with the slices of gy added where index says: index_add without a copy of the zeros."""
+    y = _core.full(shape, 0, gy._array.dtype, gy._array.device)
+    _core.index_add_into("index_add", y, dim, index._array, gy._array)
+    return record("spread_slices", Tensor(y), (gy,), _spread_slices_rule, (dim, index, gy._array.shape))
+
+
+_index_select_rule = (_spread_slices,)
+_spread_slices_rule = (lambda ggx, dim, index, shape: ggx.index_select(dim, index).reshape(shape),)
 
 
 @tensor_method
@@ -99,7 +107,15 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return record("gather", y, (input,), _gather_rule, (dim, index, input._array.shape))
 
 
-_gather_rule = (lambda gy, dim, index, shape: gy.new_zeros(shape).scatter_add(dim, index, gy),)
+def _spread(gy: Tensor, dim: int, index: Tensor, shape: tuple) -> Tensor:
+    """Zeros of that shape with the elements of gy added where index says."""
+    y = _core.full(shape, 0, gy._array.dtype, gy._array.device)
+    _core.scatter_into("scatter_add", y, dim, index._array, gy._array, True)
+    return record("spread", Tensor(y), (gy,), _spread_rule, (dim, index))
+
+
+_gather_rule = (_spread,)
+_spread_rule = (lambda ggx, dim, index: ggx.gather(dim, index),)
 
 
 def _scattered(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor, accumulate: bool) -> Tensor:
@@ -313,7 +329,7 @@ def _embedding_gradient(gy: Tensor, index: Tensor, rows: int, padding_idx: int |
     if by_frequency:
         uses = gy.new_zeros(rows).index_add(0, index, gy.new_ones(index.numel()))
         gy = gy / uses.index_select(0, index).unsqueeze(1)
-    g = gy.new_zeros(rows, gy.shape[1]).index_add(0, index, gy)
+    g = _spread_slices(gy, 0, index, (rows, gy._array.shape[1]))
     return g if padding_idx is None else g.index_fill(0, index.new_tensor([padding_idx]), 0)
 
 

@@ -51,13 +51,18 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     if not tensors:
         raise RuntimeError("stack: expected a non-empty list of tensors")
     for i, x in enumerate(tensors):
-        if x.shape != tensors[0].shape:
+        if x._array.shape != tensors[0]._array.shape:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
                 f"{list(x.shape)} at entry {i}"
             )
-    _dim("stack", dim, tensors[0].ndim + 1)
-    return cat([x.unsqueeze(dim) for x in tensors], dim)
+    dim = _dim("stack", dim, tensors[0].ndim + 1)
+    y = Tensor(_core.cat([_core.unsqueeze(x._array, dim) for x in tensors], dim))
+    return record("stack", y, tensors, _stack_rule, (dim, [x._array.dtype for x in tensors]))
+
+
+def _stack_rule(gy: Tensor, dim: int, dtypes: list) -> tuple:
+    return tuple(gy.select(dim, i).to(dtype) for i, dtype in enumerate(dtypes))
 
 
 @tensor_method

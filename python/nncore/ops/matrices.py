@@ -9,12 +9,12 @@ from nncore.ops.shape import _diagonal_look, _part_backward_rule, diagonal
 from nncore.tensor import Tensor, tensor_method
 
 
-def _triangle(name: str, input: Tensor, keep) -> Tensor:
+def _triangle(name: str, input: Tensor, drop) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
     rows, columns = input.shape[-2:]
-    distance = arange(columns, device=input.device) - arange(rows, device=input.device).unsqueeze(1)
-    return input.masked_fill(~keep(distance), 0)
+    row, column = arange(rows, device=input.device).unsqueeze(1), arange(columns, device=input.device)
+    return input.masked_fill(drop(row, column), 0)
 
 
 @tensor_method
@@ -25,7 +25,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1, 0],
             [3, 4]])
     """
-    return _triangle("tril", input, lambda distance: distance <= diagonal)
+    return _triangle("tril", input, lambda row, column: column > row + diagonal)
 
 
 @tensor_method
@@ -36,7 +36,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1, 2],
             [0, 4]])
     """
-    return _triangle("triu", input, lambda distance: distance >= diagonal)
+    return _triangle("triu", input, lambda row, column: column < row + diagonal)
 
 
 @tensor_method
