@@ -64,7 +64,7 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.shape}, input2: {input2.shape}, target: {target.shape} "
         )
-    return reduced(clamp_min(-target * (input1 - input2) + margin, 0), reduction)
+    return reduced(clamp_min(-target * (input1 - input2) + float(margin), 0), reduction)
 
 
 def soft_margin_loss(
@@ -97,7 +97,7 @@ def _class_scores(operation: str, input: Tensor) -> tuple[int, int]:
 
 
 def _check_classes(operation: str, target: Tensor, least: int, classes: int) -> None:
-    if target.dtype not in (_core.dtype.int64, _core.dtype.int32):
+    if target.dtype is not _core.dtype.int64:
         raise RuntimeError(f"{operation}: expected class indices of int64, got {target.dtype}")
     if target.numel() and not least <= int(target.min()) <= int(target.max()) < classes:
         raise RuntimeError(
@@ -134,7 +134,7 @@ def multi_margin_loss(
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
     _check_classes("multi_margin_loss", target, 0, classes)
-    x, y = input.reshape(rows, classes), target.reshape(rows, 1).to(_core.dtype.int64)
+    x, y = input.reshape(rows, classes), target.reshape(rows, 1)
     excess = relu(margin - gather(x, 1, y) + x)
     if p == 2:
         excess = excess * excess
@@ -165,7 +165,7 @@ def multilabel_margin_loss(
     if not fits:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
     _check_classes("multilabel_margin_loss", target, -1, classes)
-    x, y = input.reshape(rows, classes), target.reshape(rows, classes).to(_core.dtype.int64)
+    x, y = input.reshape(rows, classes), target.reshape(rows, classes)
     listed = (y < 0).cumsum(1) == 0
     chosen = (where(listed, y, -1).unsqueeze(2) == arange(classes, device=input.device)).any(1)
     excess = relu(1 - gather(x, 1, clamp_min(y, 0)).unsqueeze(2) + x.unsqueeze(1))  # [N, label, class]
