@@ -37,3 +37,10 @@ def test_ten_lines_of_the_readme(capsys):
     assert len(lines) == 5
     assert last < 0.5
     assert last < first + 0.1
+
+
+def test_ways_to_train():
+    """The pieces of docs/training.md, one after the other in one program."""
+    nc.manual_seed(0)
+    code = "".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "training.md").read_text(), re.DOTALL))
+    exec(compile(code, "training.md", "exec"), {})
