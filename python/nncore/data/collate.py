@@ -1,17 +1,18 @@
 """From a list of samples to one batch."""
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Mapping, MutableMapping, Sequence
 
 import numpy as np
 
 import nncore
 
 
-def default_collate(batch: list):
+def default_collate(batch: Sequence):
     """Puts a list of samples together into one batch, with a new first dimension.
 
     Tensors and NumPy arrays are stacked; numbers become a tensor (int -> int64, float -> float64, bool -> bool);
-    strings and bytes stay a list; a mapping, a tuple or a list is gone into element by element (tuples come back
+    strings and bytes stay as they are; a mapping, a tuple or a list is gone into element by element (tuples come back
     as lists, named tuples and mappings as what they were). Raises RuntimeError where samples differ in length or shape,
     TypeError for anything else.
 
@@ -26,7 +27,7 @@ def default_collate(batch: list):
     if isinstance(first, (bool, int, float)):
         return nncore.tensor(batch, dtype=nncore.float64 if isinstance(first, float) else None)
     if isinstance(first, (str, bytes)):
-        return list(batch)
+        return batch
     if isinstance(first, Mapping):
         return _rebuild(first, {key: default_collate([sample[key] for sample in batch]) for key in first})
     if isinstance(first, Sequence):
@@ -34,7 +35,7 @@ def default_collate(batch: list):
             raise RuntimeError(
                 f"default_collate: expected samples of equal length, got {sorted({len(sample) for sample in batch})}"
             )
-        columns = [default_collate(list(column)) for column in zip(*batch, strict=True)]
+        columns = [default_collate(column) for column in zip(*batch, strict=True)]
         if isinstance(first, tuple):
             return type(first)(*columns) if hasattr(first, "_fields") else columns
         return _rebuild(first, columns)
@@ -72,6 +73,10 @@ def _stack_arrays(batch: list):
 def _rebuild(like, values):
     """`values` in a container of the kind of `like`, or a plain one where that kind cannot be made from values."""
     try:
+        if isinstance(like, MutableMapping):  # a copy keeps what the container has beside its items
+            made = copy.copy(like)
+            made.update(values)
+            return made
         return type(like)(values)
     except TypeError:
         return values

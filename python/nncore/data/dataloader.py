@@ -28,6 +28,12 @@ class _IndexFetcher:
         self.getbatch = getattr(dataset, "__getbatch__", None) if collate_fn is default_collate else None
 
     def __call__(self, indices):
+        try:
+            return self._batch(indices)
+        except StopIteration as error:  # it would end the loop as if the data were used up
+            raise RuntimeError(f"DataLoader: the data set raised StopIteration at {indices}") from error
+
+    def _batch(self, indices):
         if not self.batched:
             return self.collate_fn(self.dataset[indices])
         if self.getbatch is not None:
@@ -59,6 +65,27 @@ def _make_fetcher(dataset, *, batched: bool, collate_fn: Callable, drop_last: bo
     return _IndexFetcher(dataset, batched, collate_fn)
 
 
+# What the samplers were made from.
+_FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+
+
+class _Iterator:
+    """One pass over the data in the process of the loop."""
+
+    def __init__(self, loader: "DataLoader"):
+        self._loader = loader
+        self._batches = map(loader.make_fetcher(loader.dataset), loader._index_sampler)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+
 class DataLoader:
     """Iterates over a data set in batches.
 
@@ -78,6 +105,7 @@ class DataLoader:
         generator: what shuffling and worker seeds are drawn from; default: the one that `nncore.manual_seed` seeds.
         prefetch_factor: batches each worker prepares ahead (default 2).
         persistent_workers: keep the workers from one iteration to the next.
+        in_order, pin_memory_device: accepted, without effect: batches always come in order.
 
     A TensorDataset, and any data set with `__getbatch__`, gives a whole batch with one indexing operation. In a worker
     `random`, NumPy's old global generator and nncore are seeded with a seed of its own, and kernels use one thread.
@@ -106,6 +134,8 @@ class DataLoader:
         *,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
+        pin_memory_device: str = "",
+        in_order: bool = True,
     ):
         _check_workers(num_workers, timeout, multiprocessing_context, prefetch_factor, persistent_workers)
         stream = isinstance(dataset, IterableDataset)
@@ -132,6 +162,12 @@ class DataLoader:
             _make_fetcher, batched=batch_sampler is not None, collate_fn=self.collate_fn, drop_last=drop_last
         )
         self._iterator = None
+        self._made = True
+
+    def __setattr__(self, name: str, value) -> None:
+        if name in _FIXED and "_made" in self.__dict__:
+            raise ValueError(f"DataLoader: the {name} attribute should not be set after the DataLoader was made")
+        super().__setattr__(name, value)
 
     @property
     def _index_sampler(self):
@@ -141,7 +177,7 @@ class DataLoader:
         # One draw per iteration with or without workers, so that num_workers does not change the order of the data.
         seed = draw_seed(self.generator)
         if self.num_workers == 0:
-            return map(self.make_fetcher(self.dataset), self._index_sampler)
+            return _Iterator(self)
         from .workers import WorkerIterator  # multiprocessing takes 15 ms to import
 
         if self._iterator is not None and not self._iterator.closed:

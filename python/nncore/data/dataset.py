@@ -5,6 +5,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Iterable, Sequence
+from types import GenericAlias
 
 import numpy as np
 
@@ -26,6 +27,8 @@ class Dataset:
     >>> (Squares() + Squares())[7]
     4
     """
+
+    __class_getitem__ = classmethod(GenericAlias)  # Dataset[int] says what the items are
 
     def __getitem__(self, index):
         raise NotImplementedError(f"{type(self).__name__}: a Dataset needs __getitem__")
@@ -75,6 +78,12 @@ class TensorDataset(Dataset):
         return self.tensors[0].shape[0]
 
 
+def _several(dataset: Dataset, indices: list[int]) -> list:
+    if callable(getattr(dataset, "__getitems__", None)):
+        return dataset.__getitems__(indices)
+    return [dataset[i] for i in indices]
+
+
 class Subset(Dataset):
     """The items of `dataset` at `indices`, in their order."""
 
@@ -87,10 +96,7 @@ class Subset(Dataset):
         return self.dataset[self.indices[index]]
 
     def __getitems__(self, indices: list[int]) -> list:
-        chosen = [self.indices[i] for i in indices]
-        if callable(getattr(self.dataset, "__getitems__", None)):
-            return self.dataset.__getitems__(chosen)
-        return [self.dataset[i] for i in chosen]
+        return _several(self.dataset, [self.indices[i] for i in indices])
 
     def __getbatch__(self, indices):
         if not callable(getattr(self.dataset, "__getbatch__", None)):
@@ -120,6 +126,41 @@ class TransformedDataset(Dataset):
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+
+class StackDataset(Dataset):
+    """Item `i` is the tuple of the items `i` of several data sets, or their dictionary where they have names.
+
+    >>> StackDataset(range(3), [5, 6, 7])[1], StackDataset(x=range(3), y="abc")[1]
+    ((1, 6), {'x': 1, 'y': 'b'})
+    """
+
+    def __init__(self, *args: Dataset, **kwargs: Dataset):
+        if args and kwargs:
+            raise ValueError("StackDataset: expected data sets either by position or by name, got both")
+        if not args and not kwargs:
+            raise ValueError("StackDataset: at least one dataset should be passed")
+        self.datasets = args or kwargs
+        lengths = [len(dataset) for dataset in self._each()]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"StackDataset: size mismatch between datasets, got {lengths}")
+        self._length = lengths[0]
+
+    def _each(self):
+        return self.datasets.values() if isinstance(self.datasets, dict) else self.datasets
+
+    def _together(self, items):
+        return dict(zip(self.datasets, items, strict=True)) if isinstance(self.datasets, dict) else tuple(items)
+
+    def __getitem__(self, index: int):
+        return self._together([dataset[index] for dataset in self._each()])
+
+    def __getitems__(self, indices: list[int]) -> list:
+        columns = [_several(dataset, indices) for dataset in self._each()]
+        return [self._together(items) for items in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return self._length
 
 
 class ConcatDataset(Dataset):
@@ -160,6 +201,8 @@ class ChainDataset(IterableDataset):
             yield from dataset
 
     def __len__(self) -> int:
+        if not all(isinstance(dataset, IterableDataset) for dataset in self.datasets):
+            raise AssertionError("ChainDataset: expected IterableDatasets")
         return sum(len(dataset) for dataset in self.datasets)
 
 

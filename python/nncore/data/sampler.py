@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from types import GenericAlias
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from .seeds import numpy_rng
 
 class Sampler:
     """Yields indices (a batch sampler: lists of indices); a subclass gives `__iter__`, and `__len__` if it knows."""
+
+    __class_getitem__ = classmethod(GenericAlias)  # Sampler[int] says what it yields
 
     def __iter__(self) -> Iterator:
         raise NotImplementedError(f"{type(self).__name__}: a Sampler needs __iter__")
@@ -98,7 +101,7 @@ class WeightedRandomSampler(Sampler):
         if not np.all(np.isfinite(self.weights) & (self.weights >= 0)) or not self.weights.any():
             raise ValueError("WeightedRandomSampler: expected finite weights of at least 0, not all of them 0")
         if not replacement and num_samples > np.count_nonzero(self.weights):
-            raise ValueError(
+            raise RuntimeError(
                 f"WeightedRandomSampler: cannot draw {num_samples} items without replacement from "
                 f"{np.count_nonzero(self.weights)} with a weight above 0"
             )

@@ -128,6 +128,7 @@ class WorkerIterator:
 
     def __init__(self, loader, seed: int, indices):
         self._timeout, self._epoch = loader.timeout, 0
+        self._loader = weakref.ref(loader)  # which holds this iterator, where workers persist
         self._ahead, self._keep = loader.prefetch_factor * loader.num_workers, loader.persistent_workers
         self._processes, self._pipes = _start(loader, seed)
         self._inboxes = [queue.SimpleQueue() for _ in self._pipes]
@@ -152,6 +153,12 @@ class WorkerIterator:
 
     def __iter__(self):
         return self
+
+    def __len__(self) -> int:
+        loader = self._loader()
+        if loader is None:
+            raise TypeError("the DataLoader of this iterator is gone, and with it the number of batches")
+        return len(loader)
 
     def __next__(self):
         while self._pending:
