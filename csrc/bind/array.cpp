@@ -79,8 +79,20 @@ void bind_array(py::module_& m) {
       .def("alias", &alias, "The same memory with a count of writes of its own.")
       .def("item", &item, "The only element, as a Python number.");
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"), py::arg("device"), Nogil());
-  m.def("full", &full, py::arg("shape"), py::arg("value"), py::arg("dtype"), py::arg("device"), Nogil());
-  m.def("fill", &fill, py::arg("input"), py::arg("value"), Nogil());
+  m.def(
+      "full",
+      [](const Dims& shape, Scalar value, DType dtype, Device device) {
+        check_fits("full", value, dtype);
+        return full(shape, value, dtype, device);
+      },
+      py::arg("shape"), py::arg("value"), py::arg("dtype"), py::arg("device"), Nogil());
+  m.def(
+      "fill",
+      [](const Array& x, Scalar value) {
+        check_fits("fill", value, x.dtype);
+        fill(x, value);
+      },
+      py::arg("input"), py::arg("value"), Nogil());
   m.def("cast", &cast, py::arg("input"), py::arg("dtype"), Nogil(), "The input itself where it has the dtype.");
   m.def("contiguous", &contiguous, py::arg("input"), Nogil(), "The input itself where it is contiguous.");
   m.def("clone", &clone, py::arg("input"), Nogil());

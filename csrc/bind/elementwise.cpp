@@ -52,6 +52,7 @@ void bind_elementwise(py::module_& m) {
           return binary(static_cast<int>(i), x, y, out);
         },
         py::arg("input"), py::arg("other"), py::arg("out") = py::none(), Nogil());
+  m.def("result_type", &common_dtype, py::arg("input"), py::arg("other"));
   m.def("where", &where, py::arg("condition"), py::arg("input"), py::arg("other"), Nogil());
 }
 

@@ -10,6 +10,8 @@ static void bind_errors() {
       py::set_error(PyExc_IndexError, e.what());
     } catch (const ValueError& e) {
       py::set_error(PyExc_ValueError, e.what());
+    } catch (const NotImplementedError& e) {
+      py::set_error(PyExc_NotImplementedError, e.what());
     } catch (const TypeError& e) {
       py::set_error(PyExc_TypeError, e.what());
     }

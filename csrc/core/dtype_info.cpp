@@ -36,6 +36,22 @@ DType promote(DType array, Scalar scalar) {
   return info(array).category >= scalar.category ? array : default_dtype(scalar);
 }
 
+bool fits(Scalar scalar, DType dtype) {
+  const auto within = [&](double low, double high) { return low <= scalar.real && scalar.real <= high; };
+  switch (dtype) {
+    case DType::uint8:
+      return within(scalar.category == 2 ? 0 : -255, 255);
+    case DType::int32:
+      return within(-0x1p31, 0x1p31 - 1);
+    case DType::int64:
+      return scalar.category < 2 || (-0x1p63 <= scalar.real && scalar.real < 0x1p63);
+    case DType::float32:
+      return !std::isfinite(scalar.real) || std::abs(scalar.real) <= std::numeric_limits<float>::max();
+    default:
+      return true;
+  }
+}
+
 std::string to_string(Device device) { return device.type == DeviceType::cpu ? "cpu" : text("cuda:", device.index); }
 
 Device parse_device(const std::string& name) {

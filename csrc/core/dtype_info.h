@@ -35,4 +35,8 @@ struct Scalar {
 DType promote(DType array, Scalar scalar);
 DType default_dtype(Scalar scalar);  // boolean, int64, float32
 
+// Whether the dtype holds the number, up to rounding. As in PyTorch, -1 is a uint8, of two's complement; anything is a
+// boolean.
+bool fits(Scalar scalar, DType dtype);
+
 }  // namespace nn

@@ -17,6 +17,9 @@ struct IndexError : std::runtime_error {  // IndexError: a dimension or position
 struct ValueError : std::runtime_error {  // ValueError: an argument outside its domain
   using std::runtime_error::runtime_error;
 };
+struct NotImplementedError : std::runtime_error {  // NotImplementedError: a dtype that an operation has no kernel for
+  using std::runtime_error::runtime_error;
+};
 struct TypeError : std::runtime_error {  // TypeError: a dtype or a kind of argument
   using std::runtime_error::runtime_error;
 };

@@ -15,11 +15,19 @@ namespace nn::NN_ISA {
     }                                            \
   }
 NN_ARITHMETIC(Add, "add", modular(x) + modular(y));
-NN_ARITHMETIC(Sub, "sub", modular(x) - modular(y));
 NN_ARITHMETIC(Mul, "mul", modular(x) * modular(y));
 NN_ARITHMETIC(Maximum, "maximum", max(x, y));
 NN_ARITHMETIC(Minimum, "minimum", min(x, y));
 #undef NN_ARITHMETIC
+
+struct Sub {
+  static constexpr const char* name = "sub";
+  static constexpr bool numbers_only = true;
+  template <class V>
+  NN_MEMBER V forward(V x, V y) const {
+    return V(modular(x) - modular(y));
+  }
+};
 
 struct Div {
   static constexpr const char* name = "div";
@@ -125,6 +133,28 @@ NN_BITWISE(BitwiseAnd, "bitwise_and", &);
 NN_BITWISE(BitwiseOr, "bitwise_or", |);
 NN_BITWISE(BitwiseXor, "bitwise_xor", ^);
 #undef NN_BITWISE
+
+// Shifts by a negative number, or by all bits and more, push every bit out: what is left is 0, or the sign.
+struct BitwiseLeftShift {
+  static constexpr const char* name = "bitwise_left_shift";
+  static constexpr bool integer_only = true;
+  static constexpr bool numbers_only = true;
+  template <class T>
+  NN_MEMBER T forward(T x, T y) const {
+    const bool fits = y >= T(0) && static_cast<uint64_t>(y) < 8 * sizeof(T);
+    return T(fits ? modular(x) << static_cast<uint64_t>(y) : 0);
+  }
+};
+struct BitwiseRightShift {
+  static constexpr const char* name = "bitwise_right_shift";
+  static constexpr bool integer_only = true;
+  static constexpr bool numbers_only = true;
+  template <class T>
+  NN_MEMBER T forward(T x, T y) const {
+    const bool fits = y >= T(0) && static_cast<uint64_t>(y) < 8 * sizeof(T);
+    return fits ? T(x >> static_cast<uint64_t>(y)) : x < T(0) ? T(-1) : T(0);
+  }
+};
 
 // Comparisons and logic. Their kernels call them with plain numbers only.
 #define NN_PREDICATE(Name, op_name, expression)  \

@@ -6,6 +6,7 @@
 //                   Other derivatives are composed of operations, in python/nncore/ops/elementwise.py
 //   floating_only   integers become float32 first
 //   integer_only    the op layer gives it integers and booleans only
+//   numbers_only    booleans are refused
 //   predicate       the result is boolean
 // Kernels, bindings and tests fold over the two lists below. Nothing else lists operations.
 #pragma once
@@ -23,7 +24,8 @@ using UnaryOps = List<Neg, Abs, Sign, Square, Exp, Exp2, Expm1, Log, Log2, Log10
                       Tanh, LeakyReLU, ELU, CELU, SELU, GELU, GELUTanh, SiLU, Softplus, LogSigmoid, Mish, Softsign,
                       Tanhshrink, Hardtanh, Clamp, Hardswish, Hardsigmoid, Hardshrink, Softshrink, Threshold>;
 
-using BinaryOps = List<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, Fmod, Remainder, FloorDivide, Eq, Ne, Lt, Le,
-                       Gt, Ge, LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor>;
+using BinaryOps =
+    List<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, Fmod, Remainder, FloorDivide, Eq, Ne, Lt, Le, Gt, Ge,
+         LogicalAnd, LogicalOr, LogicalXor, BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseLeftShift, BitwiseRightShift>;
 
 }  // namespace nn::NN_ISA

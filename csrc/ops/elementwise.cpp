@@ -30,6 +30,8 @@ Level level(const Operand& x) {
   return {0, default_dtype(std::get<Scalar>(x))};
 }
 
+}  // namespace
+
 DType common_dtype(const Operand& x, const Operand& y) {
   const Level a = level(x), b = level(y);
   if (a.rank == b.rank) return promote(a.dtype, b.dtype);
@@ -37,6 +39,10 @@ DType common_dtype(const Operand& x, const Operand& y) {
   const Level& low = a.rank > b.rank ? b : a;
   return info(high.dtype).category >= info(low.dtype).category ? high.dtype : low.dtype;
 }
+
+namespace {
+
+bool is_boolean(const Operand& x) { return level(x).dtype == DType::boolean; }
 
 Array as_array(const Operand& x, DType dtype, Device device) {
   if (const auto* a = std::get_if<Array>(&x)) return cast(*a, dtype);
@@ -111,8 +117,10 @@ Array binary(int op, const Operand& x, const Operand& y, const std::optional<Arr
   const Device device = device_of(op_info.name, x, y);
   DType dtype = common_dtype(x, y);
   if (op_info.floating_only && !is_floating(dtype)) dtype = DType::float32;
-  check(!op_info.integer_only || !is_floating(dtype), op_info.name, ": expected integers or booleans, got ",
-        info(dtype).name);
+  check<NotImplementedError>(!op_info.integer_only || !is_floating(dtype), op_info.name,
+                             ": expected integers or booleans, got ", info(dtype).name);
+  check(!op_info.numbers_only || !(is_boolean(x) || is_boolean(y)), op_info.name,
+        ": expected numbers, got bool. Where a mask is to be inverted or combined, use `~`, `^` or `logical_xor`.");
   const DType result_dtype = op_info.predicate ? DType::boolean : dtype;
   const Dims shape = broadcast_shapes(op_info.name, shape_of(x), shape_of(y));
   if (out) check_out(op_info.name, *out, shape, result_dtype);
@@ -134,11 +142,14 @@ Array binary(int op, const Operand& x, const Operand& y, const std::optional<Arr
   return finish(z, out);
 }
 
-Array where(const Array& condition, const Operand& x, const Operand& y) {
-  check(condition.dtype == DType::boolean, "where: expected a condition of dtype bool, got ",
-        info(condition.dtype).name);
+Array where(const Array& given, const Operand& x, const Operand& y) {
+  check(given.dtype == DType::boolean || given.dtype == DType::uint8, "where: expected a condition of dtype bool, got ",
+        info(given.dtype).name);
+  const Array condition = cast(given, DType::boolean);
   const DType dtype = common_dtype(x, y);
   const Device device = condition.device();
+  for (const Operand* operand : {&x, &y})
+    if (const auto* number = std::get_if<Scalar>(operand)) check_fits("where", *number, dtype);
   const Array a = as_array(x, dtype, device), b = as_array(y, dtype, device);
   check(a.device() == device && b.device() == device, "where: expected all inputs on one device");
   const Dims shape = broadcast_shapes("where", broadcast_shapes("where", condition.shape, a.shape), b.shape);
@@ -171,8 +182,14 @@ void copy_into(const Array& destination, const Array& source) {
   destination.touch();
 }
 
+void check_fits(const char* operation, Scalar value, DType dtype) {
+  check(fits(value, dtype), operation, ": value cannot be converted to type ", info(dtype).name,
+        " without overflow: ", value.category == 2 ? text(value.real) : text(value.integer));
+}
+
 void fill(const Array& x, Scalar value) {
-  const FillArgs args{loop_over<1>("fill", x), x.dtype, value.real, value.integer};
+  const int64_t integer = x.dtype == DType::boolean ? value.real != 0 : value.integer;
+  const FillArgs args{loop_over<1>("fill", x), x.dtype, value.real, integer};
   launch(kernels(x.device()).elementwise.fill, args, x.device());
   x.touch();
 }

@@ -18,10 +18,13 @@ Array unary_backward(int op, const Array& gy, const Array& saved, const double* 
 Array binary(int op, const Operand& x, const Operand& y, const std::optional<Array>& out);
 Array where(const Array& condition, const Operand& x, const Operand& y);
 
+DType common_dtype(const Operand& x, const Operand& y);  // what they are promoted to
+
 Array cast(const Array& x, DType dtype);                        // x itself where it has the dtype
 Array contiguous(const Array& x);                               // x itself where it is contiguous
 Array clone(const Array& x);                                    // always new memory, contiguous
 void copy_into(const Array& destination, const Array& source);  // broadcasts and converts
+void check_fits(const char* operation, Scalar value, DType dtype);
 void fill(const Array& x, Scalar value);
 Array full(const Dims& shape, Scalar value, DType dtype, Device device);
 

@@ -26,7 +26,7 @@ void check_inputs(const char* operation, const Array& a, const Array& b, const s
   check(a.ndim() >= 2 && b.ndim() >= 2, operation, ": expected matrices, got ", a.shape, " and ", b.shape);
   check(a.dtype == b.dtype, operation, ": expected both inputs to have the same dtype, got ", info(a.dtype).name,
         " and ", info(b.dtype).name);
-  check(a.dtype != DType::boolean, operation, ": expected numbers, got bool");
+  check<NotImplementedError>(a.dtype != DType::boolean, operation, ": expected numbers, got bool");
   check(a.device() == b.device(), operation, ": expected both inputs on one device, got ", to_string(a.device()),
         " and ", to_string(b.device()));
   check(a.shape.back() == b.shape[b.ndim() - 2], operation, ": inner dimensions do not agree (", a.shape, " @ ",

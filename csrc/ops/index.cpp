@@ -123,6 +123,7 @@ void index_add_into(const char* operation, const Array& x, int64_t dim, const Ar
 
 Array gather(const char* operation, const Array& input, int64_t dim, const Array& index) {
   const int d = normalize_dim(operation, dim, input.ndim());
+  if (index.numel() == 0) return empty(index.shape, input.dtype, input.device());  // of any shape, as in PyTorch
   const Array x = with_dim(input), at = with_dim(index);
   check_lines(operation, x, d, at);
   const Array places = checked<Error>(operation, at, 0, x.shape[d], d);

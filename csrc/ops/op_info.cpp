@@ -7,10 +7,11 @@ namespace {
 
 template <class Op>
 OpInfo describe() {
-  OpInfo op{Op::name, {}, false, false, false, false};
+  OpInfo op{Op::name, {}, false, false, false, false, false};
   if constexpr (requires { Op::params; }) op.params.assign(std::begin(Op::params), std::end(Op::params));
   if constexpr (requires { Op::floating_only; }) op.floating_only = Op::floating_only;
   if constexpr (requires { Op::integer_only; }) op.integer_only = Op::integer_only;
+  if constexpr (requires { Op::numbers_only; }) op.numbers_only = Op::numbers_only;
   if constexpr (requires { Op::predicate; }) op.predicate = Op::predicate;
   op.has_backward = requires(Op f) { f.backward(1.0f, 1.0f); };
   return op;

@@ -12,6 +12,7 @@ struct OpInfo {
   std::vector<const char*> params;  // names of its numeric parameters
   bool floating_only;               // integers become float32 first
   bool integer_only;                // floating inputs are an error
+  bool numbers_only;                // booleans are an error
   bool predicate;                   // the result is boolean
   bool has_backward;                // there is a fused derivative, `name`_backward
 };

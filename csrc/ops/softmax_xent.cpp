@@ -127,7 +127,8 @@ Array backward(const char* operation, const Kernel<ClassLossArgs>& kernel, const
 
 Array softmax(const Array& input, int64_t dim, bool log) {
   const char* operation = log ? "log_softmax" : "softmax";
-  check(is_floating(input.dtype), operation, ": expected dtype float32 or float64, got ", info(input.dtype).name);
+  check<NotImplementedError>(is_floating(input.dtype), operation, ": expected dtype float32 or float64, got ",
+                             info(input.dtype).name);
   const Extents e = around(operation, input.shape, dim);
   const Array x = contiguous(input), y = empty(x.shape, x.dtype, x.device());
   launch(kernels(x.device()).softmax_xent.softmax, SoftmaxArgs{x.dtype, e.outer, e.n, e.inner, log, x.data(), y.data()},

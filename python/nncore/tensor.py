@@ -431,8 +431,12 @@ def tensor_method(function: Callable | None = None, *, name: str | None = None) 
     return attach if function is None else attach(function)
 
 
-def shape_arguments(arguments: Sequence) -> tuple[int, ...]:
-    """The shape in `f(2, 3)` and `f((2, 3))` alike."""
+def shape_arguments(arguments: Sequence, named: Sequence | None = None) -> tuple[int, ...]:
+    """The shape in `f(2, 3)`, `f((2, 3))` and, as `named`, `f(size=(2, 3))` alike."""
+    if named is not None:
+        if arguments:
+            raise TypeError(f"expected the numbers once, got {arguments} and by name {named}")
+        return tuple(named) if isinstance(named, (tuple, list)) else (named,)
     if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
         return tuple(arguments[0])
     return tuple(arguments)

@@ -181,6 +181,23 @@ def glu_misfits(draw: Draw):
     yield Wrong((draw.normal(2, 4), 2), IndexError, "out of range")
 
 
+def shifts(draw: Draw):
+    """Integers by numbers of places, negative and too large ones among them."""
+    for a, b in [((3, 5), (3, 5)), ((), ()), ((4,), ()), ((0,), (1,)), ((3, 1), (67,))]:
+        x = draw.integers(-1000, 1000, *a)
+        yield Sample((x, draw.integers(-3, 70, *b)), label=f"{a} {b}")
+        yield Sample((x.astype("int32"), draw.integers(-3, 40, *b).astype("int32")), label=f"int32 {a} {b}")
+    yield Sample((draw.integers(-9, 9, 3, 4).T, draw.integers(0, 9, 4, 3)), label="transposed")
+    yield Sample((np.asarray([0, 1, 255, 128], "uint8"), np.asarray([1, 7, 8, 3], "uint8")), label="uint8")
+    yield Sample((draw.integers(-9, 9, 7), 2), label="number")
+
+
+def shift_misfits(draw: Draw):
+    yield Wrong((draw.normal(3), draw.integers(0, 3, 3)), NotImplementedError, "expected integers")
+    yield Wrong((draw.booleans(3), draw.integers(0, 3, 3)), RuntimeError, "expected numbers, got bool")
+    yield Wrong((draw.integers(0, 3, 3), draw.integers(0, 3, 4)), RuntimeError, "do not broadcast")
+
+
 def whole_pairs(draw: Draw):
     """Integers of every width and booleans, in every combination of layouts, and broadcast."""
     for dtype in ("int32", "int64", "uint8"):
@@ -353,6 +370,10 @@ CASES = [
     *[
         Case(name, getattr(nc, name), getattr(ref, name), whole_pairs, whole_misfits, derivatives=0)
         for name in ("bitwise_and", "bitwise_or", "bitwise_xor")
+    ],
+    *[
+        Case(name, getattr(nc, name), getattr(ref, name), shifts, shift_misfits, derivatives=0)
+        for name in ("bitwise_left_shift", "bitwise_right_shift")
     ],
     Case("bitwise_not", nc.bitwise_not, ref.bitwise_not, whole, derivatives=0),
     *[unary(name, any_number, derivatives=0) for name in ("logical_not", "isnan", "isinf", "isfinite")],

@@ -8,6 +8,8 @@ import numpy as np
 
 from nncore import _core
 from nncore.ops.apply import Number, native
+from nncore.ops.creation import get_default_dtype
+from nncore.ops.inplace import inplace_method
 from nncore.tensor import Tensor, tensor_method
 
 
@@ -54,55 +56,75 @@ logical_xor = _predicate(
 
 
 @tensor_method
-def logical_not(input: Tensor) -> Tensor:
+def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Where input is 0.
 
     >>> nc.logical_not(nc.tensor([0, 3]))
     tensor([ True, False])
     """
-    return native(_core.eq, input, 0)
+    return native(_core.eq, input, 0, out=out)
 
 
 @tensor_method
-def bitwise_and(input: Tensor, other: Tensor | Number) -> Tensor:
+def bitwise_and(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """The bits that both have; for booleans, logical and.
 
     >>> nc.tensor([True, True]) & nc.tensor([True, False])
     tensor([ True, False])
     """
-    return native(_core.bitwise_and, input, other)
+    return native(_core.bitwise_and, input, other, out=out)
 
 
 @tensor_method
-def bitwise_or(input: Tensor, other: Tensor | Number) -> Tensor:
+def bitwise_or(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """The bits that either has; for booleans, logical or.
 
     >>> nc.tensor([False, True]) | nc.tensor([False, False])
     tensor([False,  True])
     """
-    return native(_core.bitwise_or, input, other)
+    return native(_core.bitwise_or, input, other, out=out)
 
 
 @tensor_method
-def bitwise_xor(input: Tensor, other: Tensor | Number) -> Tensor:
+def bitwise_xor(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """The bits that exactly one has; for booleans, whether they differ.
 
     >>> nc.tensor([False, True]) ^ nc.tensor([True, True])
     tensor([ True, False])
     """
-    return native(_core.bitwise_xor, input, other)
+    return native(_core.bitwise_xor, input, other, out=out)
 
 
 @tensor_method
-def bitwise_not(input: Tensor) -> Tensor:
+def bitwise_left_shift(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """The bits moved up by `other` places, and 0 below; 0 where other is negative or pushes all of them out.
+
+    >>> nc.tensor([1, 2]) << 3
+    tensor([ 8, 16])
+    """
+    return native(_core.bitwise_left_shift, input, other, out=out)
+
+
+@tensor_method
+def bitwise_right_shift(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """The bits moved down by `other` places; the sign stays.
+
+    >>> nc.tensor([9, -9]) >> 1
+    tensor([ 4, -5])
+    """
+    return native(_core.bitwise_right_shift, input, other, out=out)
+
+
+@tensor_method
+def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """All bits flipped; for booleans, logical not.
 
     >>> ~nc.tensor([False, True])
     tensor([ True, False])
     """
     if input.dtype is _core.dtype.bool:
-        return logical_not(input)
-    return native(_core.bitwise_xor, input, 255 if input.dtype is _core.dtype.uint8 else -1)
+        return logical_not(input, out=out)
+    return native(_core.bitwise_xor, input, 255 if input.dtype is _core.dtype.uint8 else -1, out=out)
 
 
 @tensor_method
@@ -148,15 +170,18 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     """
     if input.dtype != other.dtype:
         raise RuntimeError(f"isclose: expected both of one dtype, got {input.dtype} and {other.dtype}")
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if not tolerance >= 0:
+            raise RuntimeError(f"isclose: {name} must be greater than or equal to zero, but got {tolerance}")
     x, y = input.detach(), other.detach()
     close = x == y
-    if input.is_floating_point():
+    if equal_nan and input.is_floating_point():
+        close = close | (isnan(x) & isnan(y))
+    if rtol or atol:
+        if not input.is_floating_point():
+            x, y = x.to(get_default_dtype()), y.to(get_default_dtype())
         distance = (x - y).abs()
-        close = close | ((distance <= y.abs() * rtol + atol) & isfinite(distance))
-        if equal_nan:
-            close = close | (isnan(x) & isnan(y))
-    elif rtol or atol:
-        close = close | ((x - y).abs() <= y.abs() * rtol + atol)
+        close = close | ((distance <= (y * rtol).abs() + atol) & isfinite(distance))
     return close
 
 
@@ -178,3 +203,13 @@ def equal(input: Tensor, other: Tensor) -> bool:
     True
     """
     return input.shape == other.shape and bool(np.all(native(_core.eq, input, other).numpy()))
+
+
+for _operation in (bitwise_and, bitwise_or, bitwise_xor, bitwise_not, bitwise_left_shift, bitwise_right_shift):
+    inplace_method(_operation, takes_out=True)
+for _operation in (eq, ne, lt, le, gt, ge, logical_and, logical_or, logical_xor, logical_not):
+    inplace_method(_operation)
+greater, greater_equal, less, less_equal, not_equal = gt, ge, lt, le, ne
+for _name in ("greater", "greater_equal", "less", "less_equal", "not_equal"):
+    setattr(Tensor, _name, globals()[_name])
+    setattr(Tensor, _name + "_", getattr(Tensor, globals()[_name].__name__ + "_"))

@@ -41,6 +41,13 @@ def _finish(array: _core.Array, requires_grad: bool) -> Tensor:
     return tensor.requires_grad_() if requires_grad else tensor
 
 
+def _placed(array: _core.Array, device: Device, requires_grad: bool) -> Tensor:
+    """What was computed in the CPU's memory, on the device that was asked for."""
+    if device is not None and _core.device(device) != array.device:
+        array = Tensor(array).to(device)._array
+    return _finish(array, requires_grad)
+
+
 def tensor(
     data: Any, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
 ) -> Tensor:
@@ -57,23 +64,26 @@ def tensor(
     else:
         array = _core.clone(_core.from_buffer(_as_numpy(data, dtype)))
     array = _core.cast(array, dtype) if dtype is not None else array
-    if device is not None and _core.device(device) != array.device:
-        array = Tensor(array).to(device)._array
-    return _finish(array, requires_grad)
+    return _placed(array, device, requires_grad)
 
 
 def _as_numpy(data: Any, dtype: _core.dtype | None = None) -> np.ndarray:
     """data as an array of a dtype of ours: Python floats in the default one, unless another is to come from them."""
+    first = data
+    while isinstance(first, (list, tuple)) and first:
+        first = first[0]
+    typed = isinstance(first, (np.ndarray, np.generic, Tensor))
     if isinstance(data, (list, tuple)):
         data = _lists(data)
-    typed = isinstance(data, (np.ndarray, np.generic))
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"tensor: expected a sequence of equal lengths at each depth: {error}") from None
     if array.dtype == object or array.dtype.kind in "USMmcV":
         raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
-    if not typed and dtype is None and array.dtype == np.float64 and (array.size or not hasattr(data, "dtype")):
+    if not typed and dtype is not None:
+        _check_fit(array, dtype)
+    elif not typed and array.dtype == np.float64 and (array.size or not hasattr(data, "dtype")):
         array = array.astype(_NUMPY_DTYPES[_default_dtype])
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -83,10 +93,20 @@ def _as_numpy(data: Any, dtype: _core.dtype | None = None) -> np.ndarray:
     return array
 
 
+def _check_fit(array: np.ndarray, dtype: _core.dtype) -> None:
+    """Refuses Python numbers that an integer dtype does not hold. (-1 is a uint8, of two's complement.)"""
+    if dtype.is_floating_point or dtype is _core.dtype.bool or not array.size or array.dtype == bool:
+        return
+    limits = np.iinfo(_NUMPY_DTYPES[dtype])
+    low = -limits.max if limits.min == 0 and array.dtype.kind == "i" else limits.min
+    if not (low <= array.min() and array.max() <= limits.max):
+        raise RuntimeError(f"tensor: value cannot be converted to type {dtype} without overflow")
+
+
 def _lists(data: Any) -> Any:
-    """Nested sequences with the tensors in them turned into lists."""
+    """Nested sequences with the tensors in them turned into arrays."""
     if isinstance(data, Tensor):
-        return data.tolist()
+        return data.numpy(force=True)
     if isinstance(data, (list, tuple)) and any(isinstance(x, (Tensor, list, tuple)) for x in data):
         return [_lists(x) for x in data]
     return data
@@ -162,25 +182,33 @@ def full(
     return _finish(_core.full(size, fill_value, dtype, _place(device)), requires_grad)
 
 
-def empty(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *shape, size=None, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
     """A tensor of that shape; its elements are whatever the memory held."""
-    shape = shape_arguments(size)
+    shape = shape_arguments(shape, size)
     return _finish(_core.empty(shape, dtype or _default_dtype, _place(device)), requires_grad)
 
 
-def zeros(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+def zeros(
+    *shape, size=None, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros.
 
     >>> nc.zeros(2, 2)
     tensor([[0., 0.],
             [0., 0.]])
     """
-    return full(shape_arguments(size), 0, dtype=dtype or _default_dtype, device=device, requires_grad=requires_grad)
+    shape = shape_arguments(shape, size)
+    return full(shape, 0, dtype=dtype or _default_dtype, device=device, requires_grad=requires_grad)
 
 
-def ones(*size, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False) -> Tensor:
+def ones(
+    *shape, size=None, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+) -> Tensor:
     """Ones."""
-    return full(shape_arguments(size), 1, dtype=dtype or _default_dtype, device=device, requires_grad=requires_grad)
+    shape = shape_arguments(shape, size)
+    return full(shape, 1, dtype=dtype or _default_dtype, device=device, requires_grad=requires_grad)
 
 
 def full_like(
@@ -209,26 +237,53 @@ def empty_like(
 
 
 def arange(
-    start, end=None, step=1, *, dtype: _core.dtype | None = None, device: Device = None, requires_grad: bool = False
+    start=None,
+    end=None,
+    step=1,
+    *,
+    dtype: _core.dtype | None = None,
+    device: Device = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """start, start + step, ... below end.
+    """start, start + step, ... below end. With an integer dtype start and step are cut to integers first.
 
     >>> nc.arange(3)
     tensor([0, 1, 2])
     """
     if end is None:
-        start, end = 0, start
-    if step == 0 or (end - start) / step < 0:
-        raise RuntimeError(f"arange: expected a step that leads from {start} to {end}, got {step}")
+        start, end = None, start
+    start, end, step = map(_number, (0 if start is None else start, end, step))
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
     if dtype is None:
         integers = all(isinstance(v, int) for v in (start, end, step))
         dtype = _core.dtype.int64 if integers else _default_dtype
-    count = math.ceil((end - start) / step)
+    if dtype is _core.dtype.bool:
+        raise NotImplementedError("arange: expected a dtype of numbers, got bool")
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError(f"arange: expected a step that leads from {start} to {end}, got {step}")
+    if dtype is _core.dtype.int64:
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("arange: step must be nonzero, also when cut to an integer")
+    count = -((start - end) // step) if dtype is _core.dtype.int64 else math.ceil((end - start) / step)
+    if not dtype.is_floating_point:
+        start, step = int(start), int(step)
+    y = _core.empty((count,), dtype, _CPU)  # first, because it refuses what is too large
     values = np.arange(count)
-    if start != 0 or step != 1:
-        values = start + step * values
-    values = values.astype(_NUMPY_DTYPES[dtype], copy=False)
-    return _finish(tensor(values, device=device)._array, requires_grad)
+    np.asarray(y)[:] = values if start == 0 and step == 1 else (start + step * values).astype(_NUMPY_DTYPES[dtype])
+    return _placed(y, device, requires_grad)
+
+
+def _number(value) -> float:
+    """A number, also where a tensor or NumPy number gives it."""
+    if isinstance(value, (Tensor, np.generic, np.ndarray)):
+        if value.ndim:
+            raise RuntimeError(f"expected a number or a tensor of 0 dimensions, got one of {value.ndim}")
+        return value.item()
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"expected a number, got {type(value).__name__}")
+    return value
 
 
 def linspace(
@@ -241,10 +296,18 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """That many values from start to end, both included, equally spaced."""
+    dtype = dtype or _default_dtype
     if steps < 0:
         raise RuntimeError(f"linspace: expected a number of steps of at least 0, got {steps}")
-    values = np.linspace(start, end, steps, dtype=_NUMPY_DTYPES[dtype or _default_dtype])
-    return _finish(tensor(values, device=device)._array, requires_grad)
+    if dtype is _core.dtype.bool:
+        raise NotImplementedError("linspace: expected a dtype of numbers, got bool")
+    y = _core.empty((steps,), dtype, _CPU)
+    # Both ends rounded to the dtype, and each half counted from its own end, as in PyTorch.
+    start, end = (_core.full((), _number(v), dtype, _CPU).item() for v in (start, end))
+    place, step = np.arange(steps), (end - start) / max(steps - 1, 1)
+    values = np.where(place < steps // 2, start + step * place, end - step * (steps - 1 - place))
+    np.asarray(y)[:] = (np.full(1, start) if steps == 1 else values).astype(_NUMPY_DTYPES[dtype])
+    return _placed(y, device, requires_grad)
 
 
 def eye(
@@ -256,8 +319,13 @@ def eye(
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal of an n by m matrix, zeros elsewhere."""
-    values = np.eye(n, m, dtype=_NUMPY_DTYPES[dtype or _default_dtype])
-    return _finish(tensor(values, device=device)._array, requires_grad)
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"eye: expected extents of at least 0, got {n} and {m}")
+    m = n if m is None else m
+    y = _core.full((n, m), 0, dtype or _default_dtype, _CPU)
+    place = np.arange(min(n, m))
+    np.asarray(y)[place, place] = 1
+    return _placed(y, device, requires_grad)
 
 
 @tensor_method

@@ -18,11 +18,21 @@ def add(input: Tensor, other: Tensor | Number, *, alpha: Number = 1, out: Tensor
     >>> nc.add(nc.tensor([1.0, 2.0]), 10)
     tensor([11., 12.])
     """
-    other = other if alpha == 1 else other * alpha
+    other = other if alpha == 1 else _scaled("add", input, other, alpha)
     return record_binary("add", native(_core.add, input, other, out=out), input, other, _add_rule)
 
 
 _add_rule = BinaryRule(lambda gz: gz, lambda gz: gz)
+
+
+def _scaled(name: str, input, other, alpha: Number):
+    """other times alpha, in the dtype of the result: only there is the product sure to fit."""
+    dtype = _core.result_type(operand(input), operand(other))
+    if isinstance(alpha, float) and not dtype.is_floating_point:
+        raise RuntimeError(f"{name}: For integral input tensors, argument alpha must not be a floating point number.")
+    if isinstance(other, Tensor):
+        return other.to(dtype) * alpha
+    return type(other)(other * alpha)
 
 
 @tensor_method
@@ -32,12 +42,7 @@ def sub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1, out: Tensor
     >>> nc.sub(nc.tensor([1.0, 2.0]), nc.tensor([3.0, 5.0]))
     tensor([-2., -3.])
     """
-    if _is_boolean(input) and _is_boolean(other):
-        raise RuntimeError(
-            "sub: Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
-            "`logical_xor()` operator instead."
-        )
-    other = other if alpha == 1 else other * alpha
+    other = other if alpha == 1 else _scaled("sub", input, other, alpha)
     return record_binary("sub", native(_core.sub, input, other, out=out), input, other, _sub_rule)
 
 
@@ -147,6 +152,8 @@ def pow(input: Tensor | Number, exponent: Tensor | Number, *, out: Tensor | None
     if _is_integral(input) and isinstance(exponent, int) and exponent < 0:
         raise RuntimeError("pow: Integers to negative integer powers are not allowed.")
     if not isinstance(exponent, Tensor):
+        if not isinstance(input, Tensor):
+            raise TypeError(f"pow: expected a tensor as input or exponent, got {input!r} and {exponent!r}")
         z = _constant_power(input, operand(exponent), out)
         return record("pow", z, (input,), _power_rule, (input, exponent))
     z = native(_core.pow, input, exponent, out=out)
@@ -154,14 +161,18 @@ def pow(input: Tensor | Number, exponent: Tensor | Number, *, out: Tensor | None
 
 
 def _constant_power(x: Tensor, n: Number, out: Tensor | None) -> Tensor:
-    """Common exponents as what they mean. They agree with the general case to an ulp, also for infinities."""
+    """Common exponents as what they mean. They agree with the general case to an ulp; roots are NaN below 0."""
     floating = x._array.is_floating
-    if n == 2:
+    if n == 2 and x._array.dtype is not _core.dtype.bool:
         return native(_core.mul, x, x if floating or isinstance(n, int) else x.to(_core.dtype.float32), out=out)
     if n == 3 and floating:
         return native(_core.mul, native(_core.square, x), x, out=out)
     if n == -1 and floating:
         return native(_core.reciprocal, x, out=out)
+    if n == 0.5 and floating:
+        return native(_core.sqrt, x, out=out)
+    if n == -0.5 and floating:
+        return native(_core.rsqrt, x, out=out)
     return native(_core.pow, x, n, out=out)
 
 
@@ -230,9 +241,15 @@ def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     return record_binary("atan2", z, input, other, _atan2_rule, (input, other))
 
 
+def _over_squares(a: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """a / (x^2 + y^2), and 0 at the origin."""
+    squares = x * x + y * y
+    return a * where(squares == 0, 0.0, 1 / squares)
+
+
 _atan2_rule = BinaryRule(
-    lambda gz, y, x: gz * (x / (x * x + y * y)),
-    lambda gz, y, x: gz * (-y / (x * x + y * y)),
+    lambda gz, y, x: gz * _over_squares(x, x, y),
+    lambda gz, y, x: -gz * _over_squares(y, x, y),
 )
 
 
@@ -285,11 +302,16 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 
     return input + (tensor1 / tensor2 if value == 1 else value * tensor1 / tensor2)
 
 
-def _filled(input: Tensor, value: Number) -> Tensor:
+def _full(input: Tensor, value: Number | Tensor) -> Tensor:
     """A tensor like input with one value everywhere."""
     x = input._array
-    value = value.item() if isinstance(value, Tensor) else value
-    return record("fill", Tensor(_core.full(x.shape, value, x.dtype, x.device)), (input,), (zeros_like,))
+    y = Tensor(_core.full(x.shape, _only(value), x.dtype, x.device))
+    if not isinstance(value, Tensor):
+        return record("fill", y, (input,), (zeros_like,))
+    return record("fill", y, (input, value), _full_rule, (value.dtype,))
+
+
+_full_rule = (lambda gy, dtype: zeros_like(gy), lambda gy, dtype: gy.sum().to(dtype))
 
 
 @tensor_method
@@ -313,11 +335,20 @@ def zero_(self: Tensor) -> Tensor:
 
 
 def _fill_in_place(name: str, x: Tensor, value: Tensor | Number) -> Tensor:
-    if is_grad_enabled() and x._requires_grad:
-        return in_place(_filled, x, value)
+    if is_grad_enabled() and (x._requires_grad or (isinstance(value, Tensor) and value._requires_grad)):
+        return in_place(_full, x, value, name=name)
     check_writable(name, x, False)
-    _core.fill(x._array, value.item() if isinstance(value, Tensor) else value)
+    _core.fill(x._array, _only(value))
     return x
+
+
+def _only(value: Tensor | Number) -> Number:
+    """A number, or the only element of a tensor without dimensions."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.ndim:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
+    return value.item()
 
 
 def _if_needed(x, other):
@@ -329,18 +360,17 @@ def _is_integral(x) -> bool:
     return not x._array.is_floating if isinstance(x, Tensor) else isinstance(x, int)
 
 
-def _is_boolean(x) -> bool:
-    return x.dtype is _core.dtype.bool if isinstance(x, Tensor) else isinstance(x, bool)
-
-
 def _refuse_zero(x, y) -> None:
     if _is_integral(x) and _is_integral(y) and (y == 0 if not isinstance(y, Tensor) else not y.cpu().numpy().all()):
         raise RuntimeError("ZeroDivisionError")
 
 
 true_divide = divide = div
-subtract, multiply = sub, mul
+subtract, multiply, arctan2 = sub, mul, atan2
+Tensor.true_divide, Tensor.divide, Tensor.subtract, Tensor.multiply, Tensor.arctan2 = div, div, sub, mul, atan2
 for _operation in (add, sub, mul, div, floor_divide, remainder, fmod, pow, atan2):
     inplace_method(_operation, takes_out=True)
 for _operation in (lerp, addcmul, addcdiv):
     inplace_method(_operation)
+Tensor.true_divide_ = Tensor.divide_ = Tensor.div_
+Tensor.subtract_, Tensor.multiply_, Tensor.arctan2_ = Tensor.sub_, Tensor.mul_, Tensor.atan2_

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nncore import _core
 from nncore.autograd import record
+from nncore.ops.inplace import inplace_method
 from nncore.ops.reduce import unbroadcast
 from nncore.tensor import Tensor, tensor_method
 
@@ -141,6 +142,8 @@ _product_only_rule = (lambda gy: gy, lambda gy: gy * 0.0)
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Tensor:
     """beta * input + alpha * product; with beta = 0 what input holds, NaN included, does not matter."""
+    if not product.is_floating_point():
+        alpha, beta = int(alpha), int(beta)
     if alpha != 1:
         product = product * alpha
     input = input.expand(product.shape)
@@ -229,3 +232,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     halves = matmul(input1.reshape(rows, input1.shape[-1]), weight)  # [O, rows, J]
     y = matmul(halves.permute(1, 0, 2), input2.reshape(rows, input2.shape[-1], 1)).reshape(*lead, weight.shape[0])
     return y if bias is None else y + bias.expand(y.shape)
+
+
+for _operation in (addmm, baddbmm):
+    inplace_method(_operation)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from nncore import _core
-from nncore.autograd import record
+from nncore.autograd import is_grad_enabled, record
 from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.ops.pad import pad
 from nncore.ops.shape import _dim
-from nncore.tensor import Tensor, tensor_method
+from nncore.tensor import Size, Tensor, tensor_method
 
 # ---- whole slices ----
 
@@ -43,7 +43,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     tensor([0., 0., 6.])
     """
     if alpha != 1:
-        source = source * alpha
+        source = source * (alpha if source.is_floating_point() else int(alpha))
     y = Tensor(_core.clone(input._array))
     _core.index_add_into("index_add", y._array, dim, index._array, source._array)
     return record("index_add", y, (input, source), _index_add_rule, (dim, index, source._array.shape))
@@ -80,16 +80,29 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: float | Tensor) ->
     >>> nc.index_fill(nc.zeros(3), 0, nc.tensor([2, 0]), 7)
     tensor([7., 0., 7.])
     """
-    shape = list(input._array.shape)
-    if shape:
-        shape[_dim("index_fill", dim, len(shape))] = index.numel()
-    if isinstance(value, Tensor):
-        if value.ndim:
-            raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, got {list(value.shape)}")
-        source = value.to(input.dtype).expand(shape)
+    x, shape = input._array, list(input._array.shape) or [1]
+    shape[_dim("index_fill", dim, input.ndim)] = index.numel()
+    if not isinstance(value, Tensor):
+        source = _core.full((), value, x.dtype, x.device)
+    elif value.ndim:
+        raise RuntimeError(f"index_fill_ only supports a 0-dimensional value tensor, got {list(value.shape)}")
     else:
-        source = Tensor(_core.expand(_core.full((), value, input._array.dtype, input._array.device), shape))
-    return index_copy(input, dim, index, source)
+        source = _core.cast(value._array, x.dtype)
+    y = Tensor(_core.clone(x))
+    _core.index_copy_into("index_fill", y._array, dim, index._array, _core.expand(source, shape))
+    inputs = (input, value if isinstance(value, Tensor) else None)
+    return record(
+        "index_fill", y, inputs, _index_fill_rule, (dim, index, value.dtype if inputs[1] is not None else None)
+    )
+
+
+def _of_value(gy: Tensor, dim: int, index: Tensor, dtype: _core.dtype) -> Tensor:
+    """The sum over what was filled: slices that index names twice count once."""
+    filled = gy.new_zeros(gy.shape, dtype=_core.dtype.bool).index_fill(dim, index, True)
+    return where(filled, gy, 0.0).sum().to(dtype)
+
+
+_index_fill_rule = (lambda gy, dim, index, dtype: gy.index_fill(dim, index, 0), _of_value)
 
 
 # ---- single elements ----
@@ -132,24 +145,50 @@ def _gathered(gy: Tensor, dim: int, index: Tensor, shape: tuple) -> Tensor:
 
 
 @tensor_method
-def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *, value=None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *, value=None, reduce: str | None = None
+) -> Tensor:
     """input with elements replaced along dim: y[..., index[..., i, ...], ...] = src[..., i, ...], or one value.
 
-    Of repeated places the last counts.
+    Of repeated places the last counts. With reduce "add" or "multiply" src is added to, or multiplied by, what is
+    there; "multiply" has no gradient.
 
     >>> nc.scatter(nc.zeros(2, 2), 1, nc.tensor([[1], [0]]), 5.0)
     tensor([[0., 5.],
             [5., 0.]])
     """
     src = value if src is None else src
+    if src is None:
+        raise TypeError("scatter: expected src, a tensor, or value, a number")
     if not isinstance(src, Tensor):
         full = _core.full((), src, input._array.dtype, input._array.device)
         src = Tensor(_core.expand(full, index._array.shape))
+    if reduce is not None:
+        return _scatter_reducing(input, dim, index, src, reduce)
     y = _scattered("scatter", input, dim, index, src, False)
     return record("scatter", y, (input, src), _scatter_rule, (dim, index, src._array.shape))
 
 
 _scatter_rule = (lambda gy, dim, index, shape: gy.scatter(dim, index, 0), _gathered)
+
+
+def _scatter_reducing(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str) -> Tensor:
+    if reduce == "add":
+        return scatter_add(input, dim, index, src)
+    if reduce != "multiply":
+        raise RuntimeError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
+    if is_grad_enabled() and (input._requires_grad or src._requires_grad):
+        raise RuntimeError("scatter: reduce='multiply' has no gradient")
+    y, factor = _core.clone(input._array), src._array
+    for i, n in enumerate(index.shape):
+        factor = _core.slice(factor, i, 0, n, 1)
+    # One at a time of those that meet in one place: the k-th of each line along dim only.
+    d = _dim("scatter", dim, input.ndim)
+    for k in range(index.shape[d] if index.ndim else 1):
+        at, by = (_core.slice(a, d, k, k + 1, 1) if index.ndim else a for a in (index._array, factor))
+        there = _core.gather("scatter", y, dim, at)
+        _core.scatter_into("scatter", y, dim, at, _core.mul(there, by), False)
+    return Tensor(y)
 
 
 @tensor_method
@@ -175,13 +214,16 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             [4]])
     """
     if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))
+        return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
     if input.ndim != indices.ndim:
         raise RuntimeError(
             "take_along_dim(): input and indices should have the same number of dimensions, but got "
             f"{input.ndim} dimensions for input, and {indices.ndim} dimensions for indices"
         )
     d = _dim("take_along_dim", dim, input.ndim)
+    if input.ndim == 0:
+        raise IndexError("take_along_dim: Dimension specified as 0 but tensor has no dimensions")
+    indices = Tensor(_core.reshape(_core.wrap_index(indices._array, input.shape[d], d), indices._array.shape))
     x, at = list(input.shape), list(indices.shape)
     for i in range(input.ndim):
         if i != d and x[i] != at[i]:
@@ -209,8 +251,6 @@ def masked_fill(input: Tensor, mask: Tensor, value: float | Tensor) -> Tensor:
                 f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)"
             )
         return where(mask, value.to(input.dtype), input)
-    if isinstance(value, float) and not input.is_floating_point() and value != int(value):
-        raise RuntimeError(f"masked_fill: value cannot be converted to {input.dtype} without loss: {value}")
     return where(mask, Tensor(_core.full((), value, input._array.dtype, input._array.device)), input)
 
 
@@ -227,12 +267,15 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return x.reshape(-1).index_select(0, nonzero(mask.reshape(-1)).reshape(-1))
 
 
-def broadcast_shapes(*shapes) -> tuple[int, ...]:
-    """The shape to which these shapes broadcast.
+def broadcast_shapes(*shapes) -> Size:
+    """The shape to which these shapes broadcast; a number is a shape of one dimension.
 
     >>> nc.broadcast_shapes((2, 1), (3,))
-    (2, 3)
+    nncore.Size([2, 3])
     """
+    shapes = [(s,) if isinstance(s, int) else s for s in shapes]
+    for n in (n for s in shapes for n in s if n < 0):
+        raise RuntimeError(f"broadcast_shapes: expected extents of at least 0, got {n}")
     ndim = max((len(s) for s in shapes), default=0)
     result = [1] * ndim
     for shape in shapes:
@@ -243,7 +286,7 @@ def broadcast_shapes(*shapes) -> tuple[int, ...]:
                     + " and ".join(str(list(s)) for s in shapes)
                 )
             result[i] = n if n != 1 else result[i]
-    return tuple(result)
+    return Size(result)
 
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:

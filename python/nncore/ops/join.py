@@ -116,19 +116,19 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     (tensor([1, 3]), tensor([2, 4]))
     """
     if input.ndim == 0:
-        raise RuntimeError("unbind: Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("unbind: Dimension specified as 0 but tensor has no dimensions")
     return tuple(input.select(dim, i) for i in range(input._array.shape[_dim("unbind", dim, input.ndim)]))
 
 
 @tensor_method
-def repeat(input: Tensor, *repeats) -> Tensor:
+def repeat(input: Tensor, *times, repeats=None) -> Tensor:
     """The whole tensor so many times along each dimension; more numbers than dimensions add leading ones.
 
     >>> nc.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    repeats = shape_arguments(repeats)
+    repeats = shape_arguments(times, repeats)
     if len(repeats) < input.ndim:
         raise RuntimeError(
             "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: got "
@@ -142,17 +142,19 @@ def repeat(input: Tensor, *repeats) -> Tensor:
         apart += [n] if times == 1 else [1, n]
         wide += [n] if times == 1 else [times, n]
         total.append(n * times)
-    return reshape(expand(reshape(x, apart), wide), total).clone() if input.numel() else x.new_zeros(total)
+    if any(times < 0 for times in repeats):
+        raise RuntimeError(f"repeat: Trying to create tensor with negative dimension, got repeats {list(repeats)}")
+    return reshape(expand(reshape(x, apart), wide), total).clone()
 
 
 @tensor_method
-def tile(input: Tensor, *dims) -> Tensor:
+def tile(input: Tensor, *times, dims=None) -> Tensor:
     """As `repeat`, with missing leading numbers taken as 1.
 
     >>> nc.tile(nc.tensor([1, 2]), (2,))
     tensor([1, 2, 1, 2])
     """
-    dims = shape_arguments(dims)
+    dims = shape_arguments(times, dims)
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
 
@@ -178,13 +180,13 @@ def repeat_interleave(input: Tensor, repeats, dim: int | None = None, *, output_
 
 
 @tensor_method
-def flip(input: Tensor, *dims) -> Tensor:
+def flip(input: Tensor, *along, dims=None) -> Tensor:
     """A copy with the order of the elements along the dimensions reversed.
 
     >>> nc.flip(nc.tensor([1, 2, 3]), 0)
     tensor([3, 2, 1])
     """
-    dims = shape_arguments(dims)
+    dims = shape_arguments(along, dims)
     y = Tensor(_core.clone(_core.flip_view(input._array, dims)))
     return record("flip", y, (input,), _flip_rule, (dims,))
 
@@ -205,9 +207,11 @@ def roll(input: Tensor, shifts, dims=None) -> Tensor:
     dims = (dims,) if isinstance(dims, int) else tuple(dims)
     if len(shifts) != len(dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims: {len(dims)}")
+    if input.ndim == 0:
+        raise IndexError(f"roll: Dimension specified as {dims[0]} but tensor has no dimensions")
     y = input
     for shift, dim in zip(shifts, dims, strict=True):
-        extent = y._array.shape[_dim("roll", dim, y.ndim)] if y.ndim else 0
+        extent = y._array.shape[_dim("roll", dim, y.ndim)]
         if extent:
             cut = -shift % extent
             y = cat((slice_of(y, dim, cut, None, 1), slice_of(y, dim, None, cut, 1)), dim)

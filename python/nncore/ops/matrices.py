@@ -5,7 +5,8 @@ from __future__ import annotations
 from nncore import _core
 from nncore.autograd import record
 from nncore.ops.creation import arange
-from nncore.ops.shape import _diagonal_look, _part_backward_rule, diagonal
+from nncore.ops.inplace import inplace_method
+from nncore.ops.shape import _diagonal_look, _dim, _part_backward_rule, diagonal
 from nncore.tensor import Tensor, tensor_method
 
 
@@ -57,17 +58,28 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 _diagonal = diagonal  # the argument of the same name hides the function
 
 
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
-    """Matrices over two new last dimensions, whose diagonals are the last dimension of input.
+@tensor_method
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices over two new dimensions, dim1 and dim2, whose diagonals are the last dimension of input.
 
     >>> nc.diag_embed(nc.tensor([1, 2]), 1).shape
     nncore.Size([3, 3])
     """
     if input.ndim == 0:
         raise IndexError("diag_embed: expected at least one dimension, got a 0-d tensor")
-    n, last = input.shape[-1] + abs(offset), input.ndim
-    shape = (*input.shape[:-1], n, n)
-    look = (_diagonal_look, (offset, last - 1, last))
+    ndim = input.ndim + 1
+    a, b = _dim("diag_embed", dim1, ndim), _dim("diag_embed", dim2, ndim)
+    if a == b:
+        raise RuntimeError(f"diag_embed: diagonal dimensions cannot be identical {dim1}, {dim2}")
+    n = input.shape[-1] + abs(offset)
+    shape = list(input.shape[:-1])
+    for d in sorted((a, b)):
+        shape.insert(d, n)
+    look = (_diagonal_look, (offset, a, b))
     y = _core.full(shape, 0, input._array.dtype, input._array.device)
     _core.copy(_diagonal_look(y, *look[1]), input._array)
     return record("diag_embed", Tensor(y), (input,), _part_backward_rule, look)
+
+
+for _operation in (tril, triu):
+    inplace_method(_operation)

@@ -33,6 +33,8 @@ for _name, _operation in {
     "and": compare.bitwise_and,
     "or": compare.bitwise_or,
     "xor": compare.bitwise_xor,
+    "lshift": compare.bitwise_left_shift,
+    "rshift": compare.bitwise_right_shift,
 }.items():
     setattr(Tensor, f"__{_name}__", _operator(_operation))
     setattr(Tensor, f"__r{_name}__", _operator(_operation, reflected=True))
@@ -42,6 +44,13 @@ for _name, _method in {
     "mul": "mul_",
     "truediv": "div_",
     "floordiv": "floor_divide_",
+    "mod": "remainder_",
+    "pow": "pow_",
+    "and": "bitwise_and_",
+    "or": "bitwise_or_",
+    "xor": "bitwise_xor_",
+    "lshift": "bitwise_left_shift_",
+    "rshift": "bitwise_right_shift_",
 }.items():
     setattr(Tensor, f"__i{_name}__", getattr(Tensor, _method))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):

@@ -44,7 +44,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     y = input
     for dim, (left, right) in enumerate(widths):
         if left or right:
-            places = _PLACES[mode](input.shape[dim], left, right)
+            places = _places(mode, input.shape[dim], left, right)
             y = y.index_select(dim, input.new_tensor(places, dtype=_core.dtype.int64))
     return y
 
@@ -65,6 +65,16 @@ def _pad_constant(input: Tensor, widths: list, value: float) -> Tensor:
 
 
 _pad_rule = (lambda gy, widths: _pad_constant(gy, widths, 0),)
+
+
+def _places(mode: str, n: int, left: int, right: int) -> list[int]:
+    """Which of n elements each element of the result is. What is cut off takes no part in wrapping around."""
+    if n + left + right < 0 or (mode == "circular" and n + min(left, 0) + min(right, 0) < 0):
+        raise RuntimeError(f"pad: the output of padding an extent of {n} by ({left}, {right}) would be negative")
+    if mode != "circular":
+        return _PLACES[mode](n, left, right)
+    first, kept = max(-left, 0), n + min(left, 0) + min(right, 0)
+    return [first + i for i in _wrapped(kept, max(left, 0), max(right, 0))]
 
 
 def _reflected(n: int, left: int, right: int) -> list[int]:

@@ -7,7 +7,7 @@ from nncore.autograd import record
 from nncore.ops.activation import _rule_of
 from nncore.ops.apply import in_place, native
 from nncore.ops.elementwise import where
-from nncore.tensor import Tensor
+from nncore.tensor import Tensor, tensor_method
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -64,6 +64,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 _hardsigmoid_rule = _rule_of("hardsigmoid")
 
 
+@tensor_method
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """0 where -lambd <= x <= lambd, else x.
 

@@ -7,8 +7,8 @@ import math
 
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.apply import Number, native, zeros_like
-from nncore.ops.elementwise import maximum, minimum
+from nncore.ops.apply import Number, _fit, native, zeros_like
+from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.tensor import Tensor, tensor_method
 
@@ -169,8 +169,7 @@ def clamp(
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, Tensor) or isinstance(max, Tensor):
-        y = input if min is None else maximum(input, min)
-        return y if max is None else minimum(y, max)
+        return _clamp_between(input, min, max, out)
     x = input
     if not x.is_floating_point() and (isinstance(min, float) or isinstance(max, float)):
         x = x.to(_core.dtype.float32)
@@ -186,6 +185,39 @@ def _clamp_backward(gy: Tensor, x: Tensor, min: float, max: float) -> Tensor:
 
 
 _clamp_rule = (_clamp_backward,)  # linear in gy, and flat in x
+
+
+def _clamp_between(x: Tensor, low: Tensor | Number | None, high: Tensor | Number | None, out: Tensor | None) -> Tensor:
+    """Bounds that are tensors, or of which one is: each element has its own."""
+    if low is None:
+        y = native(_core.minimum, x, high, out=out)
+    elif high is None:
+        y = native(_core.maximum, x, low, out=out)
+    else:
+        y = native(_core.minimum, native(_core.maximum, x, low), high, out=out)
+    inputs = tuple(t if isinstance(t, Tensor) else None for t in (x, low, high))
+    likes = tuple(None if t is None else (t._array.shape, t._array.dtype) for t in inputs)
+    return record("clamp", y, inputs, _clamp_between_rule, (x, low, high, likes))
+
+
+def _where_clamped(gy: Tensor, x: Tensor, low, high) -> tuple:
+    """Masks for x, low and high: which of them an element of the result is. A high bound below the low one wins."""
+    below = None if low is None else x < low
+    above = None if high is None else x > high if low is None else (x > high) | (low > high)
+    if low is not None and high is not None:
+        below = below & (low < high)
+    outside = below if above is None else above if below is None else (x < low) | (x > high)
+    return ~outside, below, above
+
+
+def _clamp_gradient(place: int):
+    def gradient(gy: Tensor, x: Tensor, low, high, likes: tuple) -> Tensor:
+        return _fit(where(_where_clamped(gy, x, low, high)[place], gy, 0.0), likes[place])
+
+    return gradient
+
+
+_clamp_between_rule = tuple(_clamp_gradient(place) for place in range(3))
 
 
 @tensor_method
@@ -208,9 +240,10 @@ def clamp_max(input: Tensor, max: Tensor | Number) -> Tensor:
     return clamp(input, max=max)
 
 
-absolute, negative, clip = abs, neg, clamp
-Tensor.absolute, Tensor.negative, Tensor.clip = abs, neg, clamp
+absolute, negative, clip, fix = abs, neg, clamp, trunc
+Tensor.absolute, Tensor.negative, Tensor.clip, Tensor.fix = abs, neg, clamp, trunc
 for _operation in (neg, abs, sign, floor, ceil, round, trunc, square, sqrt, rsqrt, reciprocal):
     inplace_method(_operation, takes_out=True)
 for _operation in (clamp, clamp_min, clamp_max):
     inplace_method(_operation)
+Tensor.absolute_, Tensor.negative_, Tensor.clip_, Tensor.fix_ = Tensor.abs_, Tensor.neg_, Tensor.clamp_, Tensor.trunc_

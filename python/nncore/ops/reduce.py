@@ -61,10 +61,16 @@ def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _core.
     """
     x = input if dtype is None else input.to(dtype)
     dims = dims_of(dim)
-    return record("sum", Tensor(_core.sum(x._array, dims, keepdim)), (x,), _sum_rule, (x._array.shape, dims))
+    y = Tensor(_core.sum(x._array, dims, keepdim))
+    return _with_dtype(record("sum", y, (x,), _sum_rule, (x._array.shape, dims)), dtype)
 
 
 _sum_rule = (_spread,)
+
+
+def _with_dtype(y: Tensor, dtype: _core.dtype | None) -> Tensor:
+    """A result that was computed in int64 in the integer dtype that was asked for."""
+    return y if dtype is None or y._array.dtype is dtype else y.to(dtype)
 
 
 @tensor_method
@@ -107,7 +113,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: _core.dtype | None = None) -> Tens
     tensor([1, 3, 6])
     """
     x = input if dtype is None else input.to(dtype)
-    return record("cumsum", Tensor(_core.cumsum(x._array, dim)), (x,), _cumsum_rule, (dim,))
+    return _with_dtype(record("cumsum", Tensor(_core.cumsum(x._array, dim)), (x,), _cumsum_rule, (dim,)), dtype)
 
 
 _cumsum_rule = (lambda gy, dim: gy.flip(dim).cumsum(dim).flip(dim),)
@@ -123,9 +129,11 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
     >>> nc.prod(nc.tensor([[1.0, 2.0], [3.0, 4.0]]), 1)
     tensor([ 2., 12.])
     """
+    if isinstance(dim, (tuple, list)):
+        raise TypeError(f"prod: expected dim to be one dimension, got {dim}")
     x = input if dtype is None else input.to(dtype)
     y = Tensor(_core.prod(x._array, dims_of(dim), keepdim))
-    return record("prod", y, (x,), _prod_rule, (x, dim))
+    return _with_dtype(record("prod", y, (x,), _prod_rule, (x, dim)), dtype)
 
 
 def _prod_gradient(gy: Tensor, x: Tensor, dim: int | None) -> Tensor:
@@ -175,7 +183,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: _core.dtype | None = None) -> Ten
     """
     x = input if dtype is None else input.to(dtype)
     y = Tensor(_core.cumprod(x._array, dim))
-    return record("cumprod", y, (x,), _cumprod_rule, (x, y, dim))
+    return _with_dtype(record("cumprod", y, (x,), _cumprod_rule, (x, y, dim)), dtype)
 
 
 def _cumprod_gradient(gy: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
@@ -318,7 +326,8 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def _truth(name: str, native, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
-    y = Tensor(native(input._array, dims_of(dim), keepdim))
+    dims = dims_of(dim)
+    y = input != 0 if dims == () else Tensor(native(input._array, dims, keepdim))
     return y.to(input.dtype) if input.dtype is _core.dtype.uint8 else y
 
 

@@ -29,14 +29,14 @@ def view_of(name: str, input: Tensor, array: _core.Array, rule, saved: Sequence)
 
 
 @tensor_method
-def reshape(input: Tensor, *shape) -> Tensor:
+def reshape(input: Tensor, *extents, shape=None) -> Tensor:
     """The same elements in the same order with another shape; one extent may be -1. A view where possible.
 
     >>> nc.arange(6).reshape(2, -1)
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    array = _core.reshape(input._array, shape_arguments(shape))
+    array = _core.reshape(input._array, shape_arguments(extents, shape))
     if array.shares_memory(input._array):
         return view_of("reshape", input, array, _reshape_rule, (input._array.shape,))
     return record("reshape", Tensor(array), (input,), _reshape_rule, (input._array.shape,))
@@ -46,13 +46,13 @@ _reshape_rule = (lambda gy, shape: gy.reshape(shape),)
 
 
 @tensor_method
-def permute(input: Tensor, *dims) -> Tensor:
+def permute(input: Tensor, *order, dims=None) -> Tensor:
     """The dimensions in another order.
 
     >>> nc.zeros(2, 3, 4).permute(2, 0, 1).shape
     nncore.Size([4, 2, 3])
     """
-    dims = shape_arguments(dims)
+    dims = shape_arguments(order, dims)
     inverse = tuple(sorted(range(len(dims)), key=lambda i: dims[i] % max(len(dims), 1)))
     return view_of("permute", input, _core.permute(input._array, dims), _permute_rule, (inverse,))
 
@@ -74,14 +74,14 @@ _transpose_rule = (lambda gy, dim0, dim1: gy.transpose(dim0, dim1),)
 
 
 @tensor_method
-def expand(input: Tensor, *size) -> Tensor:
+def expand(input: Tensor, *extents, size=None) -> Tensor:
     """Dimensions of extent 1 repeated without copying, and new leading ones; -1 keeps an extent.
 
     >>> nc.tensor([[1], [2]]).expand(-1, 3)
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    array = _core.expand(input._array, shape_arguments(size))
+    array = _core.expand(input._array, shape_arguments(extents, size))
     return view_of("expand", input, array, _expand_rule, (input._array.shape,))
 
 
@@ -106,11 +106,11 @@ def broadcast_to(input: Tensor, shape) -> Tensor:
 
 
 @tensor_method
-def view(input: Tensor, *shape) -> Tensor:
+def view(input: Tensor, *shape, size=None) -> Tensor:
     """As `reshape`, but always a view: an error where the strides do not allow one. With a dtype, `to`."""
     if len(shape) == 1 and isinstance(shape[0], _core.dtype):
         raise RuntimeError("view: bits cannot be seen as another dtype; `to` converts the values")
-    array = _core.view(input._array, shape_arguments(shape))
+    array = _core.view(input._array, shape_arguments(shape, size))
     if array is None:
         raise RuntimeError(
             f"view: view size is not compatible with input tensor's size {list(input.shape)} and stride "

@@ -25,6 +25,11 @@ def _spreading(name: str, input: Tensor, dim, unbiased, correction, keepdim: boo
     return y, m, (input, dims, correction)
 
 
+def _over(gy: Tensor, y: Tensor) -> Tensor:
+    """gy / y, and 0 where y is 0, with all its derivatives."""
+    return gy / y.masked_fill(y == 0, math.inf)
+
+
 def _deviation(x: Tensor, dims: tuple | None, correction: float) -> Tensor:
     """(x - mean) / max(0, count - correction): half the derivative of the variance."""
     freedom = max(0.0, _elements(x._array.shape, dims) - correction)
@@ -36,7 +41,7 @@ def _var_gradient(gy: Tensor, x: Tensor, dims: tuple | None, correction: float) 
 
 
 def _std_gradient(gy: Tensor, x: Tensor, dims: tuple | None, correction: float, y: Tensor) -> Tensor:
-    g = (gy / y).masked_fill(y == 0, 0.0)  # flat where all elements are equal, as in PyTorch
+    g = _over(gy, y)  # flat where all elements are equal, as in PyTorch
     return _kept(g, x._array.shape, dims) * _deviation(x, dims, correction)
 
 
@@ -119,8 +124,7 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False) -> Tensor:
 
 def _logsumexp_gradient(gy: Tensor, x: Tensor, y: Tensor, dims: tuple | None) -> Tensor:
     shape = x._array.shape
-    level = _kept(y, shape, dims)
-    return _kept(gy, shape, dims) * (x - level.masked_fill(level.isinf(), 0.0)).exp()
+    return _kept(gy, shape, dims) * (x - _kept(y, shape, dims)).exp()
 
 
 _logsumexp_rule = (_logsumexp_gradient,)

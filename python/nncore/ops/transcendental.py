@@ -230,3 +230,6 @@ _erf_rule = (lambda gy, x: gy * (exp(-(x * x)) * (2 / math.sqrt(math.pi))),)
 
 for _operation in (exp, exp2, expm1, log, log2, log10, log1p, sin, cos, tan, asin, acos, atan, sinh, cosh, erf):
     inplace_method(_operation, takes_out=True)
+arccos, arcsin, arctan = acos, asin, atan
+Tensor.arccos, Tensor.arcsin, Tensor.arctan = acos, asin, atan
+Tensor.arccos_, Tensor.arcsin_, Tensor.arctan_ = Tensor.acos_, Tensor.asin_, Tensor.atan_

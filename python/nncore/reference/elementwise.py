@@ -14,6 +14,20 @@ eq, ne, lt, le, gt, ge = np.equal, np.not_equal, np.less, np.less_equal, np.grea
 logical_and, logical_or, logical_xor = np.logical_and, np.logical_or, np.logical_xor
 logical_not, isnan, isinf, isfinite = np.logical_not, np.isnan, np.isinf, np.isfinite
 bitwise_and, bitwise_or, bitwise_xor, bitwise_not = np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert
+
+
+def bitwise_left_shift(x, y):
+    """By a negative number or by all bits, nothing is left, where C leaves it open."""
+    bits = 8 * np.result_type(x, y).itemsize
+    return np.where((y >= 0) & (y < bits), np.left_shift(x, np.clip(y, 0, bits - 1)), 0)
+
+
+def bitwise_right_shift(x, y):
+    """By a negative number or by all bits, the sign is left."""
+    bits = 8 * np.result_type(x, y).itemsize
+    return np.where((y >= 0) & (y < bits), np.right_shift(x, np.clip(y, 0, bits - 1)), -np.less(x, 0).astype(x.dtype))
+
+
 isclose, allclose, equal = np.isclose, np.allclose, np.array_equal
 where = np.where
 
