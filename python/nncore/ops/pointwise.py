@@ -7,7 +7,7 @@ import math
 
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.apply import Number, _fit, native, zeros_like
+from nncore.ops.apply import Number, fit, native, zeros_like
 from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.tensor import Tensor, tensor_method
@@ -212,7 +212,7 @@ def _where_clamped(gy: Tensor, x: Tensor, low, high) -> tuple:
 
 def _clamp_gradient(place: int):
     def gradient(gy: Tensor, x: Tensor, low, high, likes: tuple) -> Tensor:
-        return _fit(where(_where_clamped(gy, x, low, high)[place], gy, 0.0), likes[place])
+        return fit(where(_where_clamped(gy, x, low, high)[place], gy, 0.0), likes[place])
 
     return gradient
 
