@@ -52,7 +52,8 @@ const std::vector<Isa>& isas() {
 #ifdef NNCORE_HAS_avx2
     __builtin_cpu_init();
     list.push_back({"avx2", &avx2::table,
-                    __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")});
+                    __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
+                        __builtin_cpu_supports("bmi2")});
 #endif
 #ifdef NNCORE_HAS_avx512
     list.push_back({"avx512", &avx512::table,
