@@ -178,6 +178,25 @@ def test_spawn_after_the_pool_ran():
     assert run.returncode == 0, run.stderr
 
 
+AT_EXIT = """
+import threading, time
+import numpy as np, nncore as nc
+a = nc.ones(200, 200)
+def work():
+    while True:
+        nc.mm(a, a)
+        nc.from_numpy(np.ones(9)) + 1  # memory that NumPy gets back
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+"""
+
+
+def test_daemon_threads_do_not_crash_the_end_of_the_program():
+    run = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_threadpoolctl_sees_and_limits():
     nc.set_num_threads(2)
     product()

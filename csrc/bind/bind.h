@@ -3,6 +3,7 @@
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <unistd.h>
 
 #include "core/array.h"
 #include "ops/elementwise.h"
@@ -11,8 +12,44 @@ namespace py = pybind11;
 
 namespace nn {
 
-// Every function that may run a kernel releases the interpreter lock: m.def("name", f, nogil, ...).
-using Nogil = py::call_guard<py::gil_scoped_release>;
+// Scopes without and with the interpreter lock. A daemon thread that asks for the lock while the interpreter shuts down
+// gets pthread_exit from Python before 3.14, and its unwinding would end the process at the first destructor on its
+// way. Such a thread sleeps here until the process is gone, which is what Python does from 3.14 on.
+template <class Ask>
+auto ask_for_lock(const Ask& ask) noexcept {
+  try {
+    return ask();
+  } catch (...) {  // the unwinding of pthread_exit; Python throws nothing
+    for (;;) pause();
+  }
+}
+
+class WithoutLock {
+ public:
+  WithoutLock() = default;
+  ~WithoutLock() {
+    ask_for_lock([this] { PyEval_RestoreThread(state_); });
+  }
+  WithoutLock(const WithoutLock&) = delete;
+  WithoutLock& operator=(const WithoutLock&) = delete;
+
+ private:
+  PyThreadState* state_ = PyEval_SaveThread();
+};
+
+class WithLock {
+ public:
+  WithLock() = default;
+  ~WithLock() { PyGILState_Release(state_); }
+  WithLock(const WithLock&) = delete;
+  WithLock& operator=(const WithLock&) = delete;
+
+ private:
+  PyGILState_STATE state_ = ask_for_lock([] { return PyGILState_Ensure(); });
+};
+
+// Every function that may run a kernel releases the interpreter lock: m.def("name", f, ..., Nogil()).
+using Nogil = py::call_guard<WithoutLock>;
 
 // The Python objects of the dtypes: one each, so that `is` compares them and no call creates any.
 struct DTypeObject {

@@ -26,7 +26,7 @@ void bind_unary(py::module_& m, int index) {
       op.name,
       [&op, index](const Array& x, const py::args& args, const std::optional<Array>& out) {
         const Params params = read_params(op, args);
-        const py::gil_scoped_release release;
+        const WithoutLock unlocked;
         return unary(index, x, params.values, out);
       },
       py::arg("input"), py::arg("out") = py::none());
@@ -35,7 +35,7 @@ void bind_unary(py::module_& m, int index) {
       text(op.name, "_backward").c_str(),
       [&op, index](const Array& gy, const Array& saved, const py::args& args) {
         const Params params = read_params(op, args);
-        const py::gil_scoped_release release;
+        const WithoutLock unlocked;
         return unary_backward(index, gy, saved, params.values);
       },
       py::arg("gy"), py::arg("saved"));

@@ -50,7 +50,7 @@ Array from_buffer(const py::buffer& object) {
                     "from_numpy: expected memory aligned to its elements");
   void* data = buffer->ptr;
   return borrow(data, shape, strides, dtype, [buffer]() mutable {
-    const py::gil_scoped_acquire hold;
+    const WithLock locked;
     buffer.reset();
   });
 }
@@ -132,7 +132,7 @@ Array import_dlpack(PyObject* capsule, const char* name, const char* used_name) 
   PyCapsule_SetName(capsule, used_name);
   return borrow(static_cast<char*>(tensor.data) + tensor.byte_offset, shape, strides, dtype, [managed] {
     if (managed->deleter == nullptr) return;
-    const py::gil_scoped_acquire hold;
+    const WithLock locked;
     managed->deleter(managed);
   });
 }

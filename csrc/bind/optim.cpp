@@ -35,7 +35,7 @@ void bind_optim(py::module_& m) {
       "optim_step",
       [](const std::string& algorithm, const py::list& rows, const Array& hyper) {
         const std::vector<OptimItem> items = read_items(rows);  // the list keeps the arrays alive
-        const py::gil_scoped_release release;
+        const WithoutLock unlocked;
         optim_step(algorithm, items, hyper);
       },
       py::arg("algorithm"), py::arg("rows"), py::arg("hyper"),
