@@ -14,6 +14,7 @@ GROUPS = {
     "conv": ["conv2d"],
     "pool": ["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"],
     "xent": ["cross_entropy"],
+    "norm": ["batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "local_response_norm"],
     "activation": [
         *("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", "hardswish", "mish"),
         *("softmax", "log_softmax"),
@@ -50,8 +51,8 @@ def work(group: str, sample: Sample, differentiate: list[bool]) -> dict[str, flo
         y = nc.conv2d(*[nc.from_numpy(a) for a in sample.args], **sample.kwargs)
         products = 2.0 * y.numel() * w[0].size
         return {"flops": products * (3 if differentiate[0] else 2)}
-    if group == "activation":
-        return {"bytes": 5.0 * x.nbytes}  # read x, write y; read gy and what was saved, write gx
+    if group in ("activation", "norm"):
+        return {"bytes": 5.0 * x.nbytes}  # read x, write y; read gy and x or what was saved, write gx
     if group == "xent":
         return {"bytes": 3.0 * x.nbytes}  # read the scores twice, write their gradient
     return {"bytes": 2.0 * x.nbytes}  # pooling: read x, write gx; the result is small

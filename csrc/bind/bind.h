@@ -70,6 +70,7 @@ void bind_reduce(py::module_& m);
 void bind_pool(py::module_& m);
 void bind_softmax_xent(py::module_& m);
 void bind_rnn(py::module_& m);
+void bind_norm(py::module_& m);
 void bind_index(py::module_& m);
 void bind_random(py::module_& m);
 

@@ -36,6 +36,7 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_pool(m);
   nn::bind_softmax_xent(m);
   nn::bind_rnn(m);
+  nn::bind_norm(m);
   nn::bind_index(m);
   nn::bind_random(m);
 }

@@ -10,6 +10,7 @@
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/index.h"
+#include "core/kernels/norm.h"
 #include "core/kernels/optim.h"
 #include "core/kernels/pool.h"
 #include "core/kernels/probe.h"
@@ -31,6 +32,7 @@ struct KernelTable {
   const PoolKernels& pool;
   const SoftmaxXentKernels& softmax_xent;
   const RnnKernels& rnn;
+  const NormKernels& norm;
   const IndexKernels& index;
   const RandomKernels& random;
   const ProbeKernels& probe;

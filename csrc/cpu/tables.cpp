@@ -17,6 +17,7 @@
   X(Pool, pool)                \
   X(SoftmaxXent, softmax_xent) \
   X(Rnn, rnn)                  \
+  X(Norm, norm)                \
   X(Index, index)              \
   X(Random, random)            \
   X(Probe, probe)

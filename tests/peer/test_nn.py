@@ -71,6 +71,24 @@ LAYERS = [
     ("AdaptiveAvgPool1d", (4,), {}, [(2, 3, 9), (3, 9)]),
     ("AdaptiveAvgPool2d", ((None, 3),), {}, [(2, 3, 7, 8)]),
     ("AdaptiveAvgPool3d", ((1, 2, 3),), {}, [(1, 2, 5, 4, 3)]),
+    ("BatchNorm1d", (4,), {}, [(9, 4), (3, 4, 5), (0, 4), (2, 4, 20)]),
+    ("BatchNorm1d", (4,), {"affine": False, "momentum": None}, [(9, 4), (3, 4, 5), (2, 4, 20)]),
+    ("BatchNorm2d", (4,), {"eps": 0.1, "momentum": 0.4}, [(3, 4, 5, 6), (1, 4, 3, 3)]),
+    ("BatchNorm2d", (4,), {"track_running_stats": False, "bias": False}, [(3, 4, 5, 6)]),
+    ("BatchNorm3d", (2,), {"momentum": None}, [(2, 2, 3, 4, 5), (3, 2, 2, 2, 2)]),
+    ("InstanceNorm1d", (4,), {}, [(3, 4, 9), (4, 9)]),
+    ("InstanceNorm2d", (4,), {"affine": True, "track_running_stats": True}, [(3, 4, 5, 6), (4, 5, 6)]),
+    ("InstanceNorm3d", (2,), {"track_running_stats": True, "momentum": 0.7}, [(2, 2, 3, 4, 5), (2, 3, 4, 5)]),
+    ("LayerNorm", (5,), {}, [(3, 5), (5,), (2, 3, 5), (0, 5)]),
+    ("LayerNorm", ((3, 5),), {"bias": False, "eps": 0.1}, [(2, 3, 5), (3, 5)]),
+    ("LayerNorm", ([3, 5],), {"elementwise_affine": False}, [(2, 3, 5)]),
+    ("GroupNorm", (2, 12), {}, [(3, 12), (3, 12, 5), (2, 12, 5, 4)]),
+    ("GroupNorm", (3, 6), {"affine": False, "eps": 0.1}, [(2, 6, 5, 4)]),
+    ("GroupNorm", (6, 6), {"bias": False}, [(2, 6, 9)]),
+    ("RMSNorm", (5,), {}, [(3, 5), (5,), (2, 3, 5)]),
+    ("RMSNorm", ((3, 5),), {"eps": 0.1, "elementwise_affine": False}, [(2, 3, 5)]),
+    ("LocalResponseNorm", (3,), {"alpha": 0.5}, [(2, 7, 4), (2, 7, 3, 4)]),
+    ("LocalResponseNorm", (4,), {"alpha": 0.5, "beta": 0.6, "k": 2.0}, [(1, 7, 3, 4), (2, 3, 2, 2, 2)]),
     ("Flatten", (), {}, [(2, 3, 4), (0, 3)]),
     ("Flatten", (0, 1), {}, [(2, 3, 4)]),
     ("Unflatten", (-1, (2, 2)), {}, [(3, 4)]),
@@ -175,6 +193,20 @@ def test_layers(name, args, settings, shapes, dtype):
     for shape in shapes:
         array = random.standard_normal(shape).astype(dtype)
         compare(theirs, ours, [array], dtype, f"{ours} {shape} seed {SEED}")
+    if ours.state_dict().keys() - dict(ours.named_parameters()).keys():  # running statistics, and where they are used
+        expect_equal_states(ours, theirs)
+        theirs.eval()
+        ours.eval()
+        compare(theirs, ours, [array], dtype, f"{ours} {shape} evaluation, seed {SEED}")
+        expect_equal_states(ours, theirs)
+
+
+def expect_equal_states(ours, theirs):
+    mine, other = ours.state_dict(), theirs.state_dict()
+    assert list(mine) == list(other)
+    for name, value in other.items():
+        np.testing.assert_allclose(mine[name].numpy(), value.numpy(), rtol=1e-5, atol=1e-6, err_msg=name)
+        assert mine[name].numpy().dtype == value.numpy().dtype
 
 
 @pytest.mark.parametrize("size", [(6, 7), (7, 7), (2, 3, 6, 7)])

@@ -34,6 +34,14 @@ from nncore.nn.activation import (
     Threshold,
 )
 from nncore.nn.attention import MultiheadAttention
+from nncore.nn.batchnorm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from nncore.nn.container import ModuleDict, ModuleList, Sequential
 from nncore.nn.conv import Conv1d, Conv2d, Conv3d
 from nncore.nn.conv_transpose import (
@@ -76,6 +84,7 @@ from nncore.nn.margin_loss import (
     TripletMarginWithDistanceLoss,
 )
 from nncore.nn.module import Module
+from nncore.nn.normalization import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
 from nncore.nn.padding import (
     CircularPad1d,
     CircularPad2d,
@@ -149,6 +158,9 @@ __all__ = [
     "AvgPool3d",
     "BCELoss",
     "BCEWithLogitsLoss",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
     "Bilinear",
     "Buffer",
     "CTCLoss",
@@ -179,6 +191,7 @@ __all__ = [
     "Fold",
     "GRUCell",
     "GaussianNLLLoss",
+    "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
     "Hardswish",
@@ -186,6 +199,9 @@ __all__ = [
     "HingeEmbeddingLoss",
     "HuberLoss",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
     "JSDivLoss",
     "KLDivLoss",
     "L1Loss",
@@ -193,8 +209,10 @@ __all__ = [
     "LPPool2d",
     "LPPool3d",
     "LSTMCell",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
     "Logistic",
@@ -223,6 +241,7 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",
+    "RMSNorm",
     "RNNBase",
     "RNNCell",
     "RNNCellBase",

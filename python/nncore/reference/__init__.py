@@ -15,6 +15,7 @@ from nncore.reference import (
     interpolate,
     loss,
     margin_loss,
+    norm,
     optim,
     pool,
     random,
