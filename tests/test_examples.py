@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
         ("gradient_penalty", ["--steps", "101"], 0.0, 0.2),
         ("char_rnn", ["--steps", "200"], 0.0, 0.5),
         ("custom_dataset", ["--epochs", "40"], 0.9, 1.0),
+        ("transfer_learning", ["--steps", "100"], 0.03, 0.5),
     ],
 )
 def test_example(name, arguments, least, most, monkeypatch, capsys):

@@ -282,6 +282,7 @@ reset_peak_memory_stats = _core.reset_peak_memory_stats
 __version__ = _core.version
 
 from nncore import data, linalg, nn, optim, testing, utils  # noqa: E402
+from nncore.layer_table import summary  # noqa: E402
 from nncore.serialization import load, save  # noqa: E402
 
 _ON_DEMAND = (

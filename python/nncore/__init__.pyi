@@ -21,6 +21,7 @@ from nncore.grad_mode import is_grad_enabled as is_grad_enabled
 from nncore.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from nncore.grad_mode import no_grad as no_grad
 from nncore.grad_mode import set_grad_enabled as set_grad_enabled
+from nncore.layer_table import summary as summary
 from nncore.ops.activation import celu as celu
 from nncore.ops.activation import prelu as prelu
 from nncore.ops.activation import relu as relu

@@ -37,22 +37,63 @@ void gather_any(const T* x, const ResampleAxis& a, T* y) {
   }
 }
 
+// Whether every output is one element of the input as it is.
 template <class T>
-void gather_rows(const T* x, int64_t rows, const ResampleAxis& a, T* spare, T* y) {
-  const auto gather = a.taps == 1   ? gather_row<T, 1>
-                      : a.taps == 2 ? gather_row<T, 2>
-                      : a.taps == 3 ? gather_row<T, 3>
-                      : a.taps == 4 ? gather_row<T, 4>
-                                    : gather_any<T>;
-  for (int64_t row = 0; row < rows; ++row, x += a.in, y += a.out) {
-    const T* from = x;
-    if (a.padded) {  // a copy of the row, with the zero behind it that the table names
-      __builtin_memcpy(spare, x, a.in * sizeof(T));
-      spare[a.in] = T(0);
-      from = spare;
+bool only_copies(const ResampleAxis& a) {
+  if (!a.index || a.taps != 1 || a.padded) return false;
+  for (int64_t o = 0; o < a.out; ++o)
+    if (static_cast<const T*>(a.weight)[o] != T(1)) return false;
+  return true;
+}
+
+// The pass along the last axis, whose rows are prepared for here.
+template <class T>
+class RowGather {
+ public:
+  RowGather(const ResampleAxis& axis, T* spare) : a_(axis), spare_(spare) {
+    if (!only_copies<T>(axis)) return;
+    // The longest run of neighbours, as padding has one: it is copied in one piece.
+    for (int64_t o = 0, end; o < a_.out; o = end) {
+      for (end = o + 1; end < a_.out && a_.index[end] == a_.index[end - 1] + 1;) ++end;
+      if (end - o > run_end_ - run_begin_) run_begin_ = o, run_end_ = end;
     }
-    gather(from, a, y);
+    if (2 * (run_end_ - run_begin_) < a_.out) run_begin_ = run_end_ = 0;
   }
+
+  void operator()(const T* x, T* y) const {
+    if (run_begin_ < run_end_) {
+      for (int64_t o = 0; o < run_begin_; ++o) y[o] = x[a_.index[o]];
+      __builtin_memcpy(y + run_begin_, x + a_.index[run_begin_], (run_end_ - run_begin_) * sizeof(T));
+      for (int64_t o = run_end_; o < a_.out; ++o) y[o] = x[a_.index[o]];
+      return;
+    }
+    if (a_.padded) {  // a copy of the row, with the zero behind it that the table names
+      __builtin_memcpy(spare_, x, a_.in * sizeof(T));
+      spare_[a_.in] = T(0);
+      x = spare_;
+    }
+    gather_(x, a_, y);
+  }
+
+ private:
+  const ResampleAxis& a_;
+  T* spare_;
+  int64_t run_begin_ = 0, run_end_ = 0;
+  void (*gather_)(const T*, const ResampleAxis&, T*) = a_.taps == 1   ? gather_row<T, 1>
+                                                       : a_.taps == 2 ? gather_row<T, 2>
+                                                       : a_.taps == 3 ? gather_row<T, 3>
+                                                       : a_.taps == 4 ? gather_row<T, 4>
+                                                                      : gather_any<T>;
+};
+
+// Both of the last axes at once where rows are copied: only those that y has are gathered, and each but once.
+template <class T>
+void copy_rows(const T* x, const ResampleAxis& height, const ResampleAxis& width, const RowGather<T>& gather, T* y) {
+  for (int64_t o = 0; o < height.out; ++o, y += width.out)
+    if (o > 0 && height.index[o] == height.index[o - 1])
+      __builtin_memcpy(y, y - width.out, width.out * sizeof(T));
+    else
+      gather(x + height.index[o] * width.in, y);
 }
 
 // y[o] = sum over t of w[t, o] * x[index[t, o]] where these are rows of `columns` elements.
@@ -62,7 +103,7 @@ void combine_rows(const T* x, int64_t columns, const ResampleAxis& a, T* y) {
   const T* w = static_cast<const T*>(a.weight);
   for (int64_t o = 0; o < a.out; ++o, y += columns) {
     const auto combined = [&](int64_t k, int n) NN_LAMBDA {
-      Vec<T> sum = T(0);
+      Vec<T> sum = a.index[o] == a.in ? T(0) : T(-0.0);  // a copy of -0 stays -0; a sum of nothing is 0
       for (int64_t t = 0; t < a.taps; ++t) {
         const int64_t row = a.index[t * a.out + o];
         if (row == a.in) continue;
@@ -85,15 +126,22 @@ void resample_planes(const ResampleArgs& a, int64_t begin, int64_t end) {
   const int64_t wide = depth.in * height.in * width.out, high = depth.in * height.out * width.out;
   const Scratch memory((width.in + 1 + wide + high) * sizeof(T));
   T *spare = static_cast<T*>(memory.data), *after_width = spare + width.in + 1, *after_height = after_width + wide;
+  const RowGather<T> gather(width, spare);
+  const bool copied = width.index && only_copies<T>(height);
   for (int64_t p = begin; p < end; ++p) {
     const T* from = static_cast<const T*>(a.x) + p * in;
     T* y = static_cast<T*>(a.y) + p * out;
-    if (width.index) {
+    if (width.index && !copied) {
       T* to = height.index || depth.index ? after_width : y;
-      gather_rows(from, depth.in * height.in, width, spare, to);
+      for (int64_t row = 0; row < depth.in * height.in; ++row) gather(from + row * width.in, to + row * width.out);
       from = to;
     }
-    if (height.index) {
+    if (copied) {
+      T* to = depth.index ? after_height : y;
+      for (int64_t d = 0; d < depth.in; ++d)
+        copy_rows(from + d * height.in * width.in, height, width, gather, to + d * height.out * width.out);
+      from = to;
+    } else if (height.index) {
       T* to = depth.index ? after_height : y;
       for (int64_t d = 0; d < depth.in; ++d)
         combine_rows(from + d * height.in * width.out, width.out, height, to + d * height.out * width.out);

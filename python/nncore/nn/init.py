@@ -7,6 +7,7 @@ The rules of Glorot and Bengio (2010, "xavier"), He et al. (2015, "kaiming"), Sa
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,27 @@ _GAINS = {
 )
 
 
+_skipping = False
+
+
+@contextlib.contextmanager
+def skipped():
+    """Inside, the functions of this module leave tensors as they are: for a network whose values are about to be
+    loaded, or that is only to be counted. Memory that nobody writes costs nothing, however large the network.
+
+    >>> with nc.nn.init.skipped():
+    ...     layer = nc.nn.Linear(10_000, 10_000)  # 400 MB, if they were written
+    >>> layer.weight.numel()
+    100000000
+    """
+    global _skipping
+    before, _skipping = _skipping, True
+    try:
+        yield
+    finally:
+        _skipping = before
+
+
 def calculate_gain(nonlinearity: str, param: Parameter | None = None):
     """The factor by which to scale weights before `nonlinearity`, so that the variance of signals is kept.
 
@@ -53,12 +75,16 @@ def calculate_gain(nonlinearity: str, param: Parameter | None = None):
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Any = None):
     """Fill with values from the uniform distribution U(a, b)."""
+    if _skipping:
+        return tensor
     with autograd.no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Any = None):
     """Fill with values from the normal distribution N(mean, std^2)."""
+    if _skipping:
+        return tensor
     with autograd.no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -95,7 +121,8 @@ def _float64_like(tensor):
 
 def constant_(tensor: Tensor, val: float):
     """Fill with `val`."""
-    _core.fill(tensor._array, val)
+    if not _skipping:
+        _core.fill(tensor._array, val)
     return tensor
 
 
@@ -136,6 +163,8 @@ def dirac_(tensor: Tensor, groups: int = 1):
 
 def _set(tensor, values):
     """Copy a NumPy array into `tensor`, off the tape."""
+    if _skipping:
+        return tensor
     with autograd.no_grad():
         tensor.copy_(from_numpy(np.ascontiguousarray(values)))
     return tensor

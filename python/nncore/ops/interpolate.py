@@ -138,15 +138,15 @@ def _resize(input: Tensor, kind: str, size: tuple, scales: list, align_corners: 
             if t is not None:
                 input = input.index_select(dim, Tensor(t[0]).flatten())
         return input
-    return _resample(input, forward, [t and t[1] for t in tables])
+    return resample(input, forward, [t and t[1] for t in tables])
 
 
-def _resample(x: Tensor, tables: list, adjoint: list) -> Tensor:
+def resample(x: Tensor, tables: list, adjoint: list) -> Tensor:
     """The linear map of each of the last axes that `tables` describe; `adjoint` has those of the way back."""
     return record("resample", Tensor(_core.resample(x._array, tables)), (x,), _resample_rule, (adjoint, tables))
 
 
-_resample_rule = (_resample,)
+_resample_rule = (resample,)
 
 
 def upsample(

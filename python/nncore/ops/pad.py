@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from nncore import _core
 from nncore.autograd import record
+from nncore.ops.interpolate import resample
+from nncore.ops.resample_tables import with_adjoint
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -41,12 +46,27 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             "pad: Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now, got "
             f"{len(pad)} widths for shape {list(input.shape)}"
         )
+    extents = input._array.shape
+    if input._array.is_floating and 0 not in extents:
+        spatial, dtype = len(pad) // 2, "float32" if input._array.dtype is _core.dtype.float32 else "float64"
+        axes = zip(extents[-spatial:], widths[-spatial:], strict=True)
+        tables = [_table(mode, n, left, right, dtype) for n, (left, right) in axes]
+        return resample(input, [t and t[0] for t in tables], [t and t[1] for t in tables])
     y = input
     for dim, (left, right) in enumerate(widths):
         if left or right:
             places = _places(mode, input.shape[dim], left, right)
             y = y.index_select(dim, input.new_tensor(places, dtype=_core.dtype.int64))
     return y
+
+
+@functools.lru_cache(maxsize=256)
+def _table(mode: str, n: int, left: int, right: int, dtype: str) -> tuple | None:
+    """The table of the copies along one axis and its adjoint, or None where there are none."""
+    if not left and not right:
+        return None
+    index = np.array(_PLACES[mode](n, left, right), np.int64).reshape(1, -1)
+    return with_adjoint(index, np.ones(index.shape, dtype), n)
 
 
 def _pad_constant(input: Tensor, widths: list, value: float) -> Tensor:

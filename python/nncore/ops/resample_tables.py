@@ -37,6 +37,11 @@ def table(
         index, weight = _PLACES[mode](n, out, _ratio(n, out, scale, align_corners, kind), align_corners, kind)
     if index.shape == (1, n) and (index == np.arange(n)).all() and (weight == 1).all():
         return None
+    return with_adjoint(index, weight, n)
+
+
+def with_adjoint(index: np.ndarray, weight: np.ndarray, n: int) -> tuple:
+    """The table as arrays of the kernel, and that of the adjoint map."""
     return _arrays(index, weight), _arrays(*adjoint(index, weight, n))
 
 

@@ -1,15 +1,31 @@
-"""Helpers over the parameters of a model: gradient clipping, and all parameters as one vector; `rnn` for sequences."""
+"""Helpers over the parameters of a model: clipped gradients, all parameters as one vector, modules without
+initialisation; `rnn` for sequences."""
 
 from __future__ import annotations
 
 import math
 
 from nncore.autograd import no_grad
+from nncore.nn.init import skipped
+from nncore.nn.module import Module
 from nncore.nn.utils import rnn as rnn
 from nncore.nn.utils.penalties import clip_weights_, l1_penalty, l2_penalty
 from nncore.ops.creation import tensor
 from nncore.ops.join import cat, stack
 from nncore.tensor import Tensor
+
+
+def skip_init(module_cls, *args, **kwargs):
+    """module_cls(*args, **kwargs) whose parameters hold whatever was in memory: for values that come next.
+
+    >>> layer = nc.nn.utils.skip_init(nc.nn.Linear, 784, 10)
+    >>> layer.weight.shape
+    nncore.Size([10, 784])
+    """
+    if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
+        raise RuntimeError(f"Expected a Module; got {module_cls}")
+    with skipped():
+        return module_cls(*args, **kwargs)
 
 
 def _gradients(parameters):

@@ -1,0 +1,24 @@
+"""How the functions that name a network build it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nncore import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import PathLike
+
+
+def build(network: Callable[..., nn.Module], *args, weights: str | PathLike | None = None, **kwargs) -> nn.Module:
+    """network(*args, **kwargs); with `weights`, a file that `nncore.save` or safetensors wrote, its state_dict is
+    loaded, and no time goes into random numbers first."""
+    if weights is None:
+        return network(*args, **kwargs)
+    from nncore.serialization import load
+
+    with nn.init.skipped():
+        model = network(*args, **kwargs)
+    model.load_state_dict(load(weights))
+    return model
