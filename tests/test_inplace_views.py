@@ -199,3 +199,25 @@ def test_numpy_semantics_that_pytorch_does_not_have():
     assert x[:, nc.tensor([[0], [2]]), :].shape == (2, 2, 1, 4)
     assert x[nc.tensor([0]), None, nc.tensor([1])].shape == (1, 1, 4)
     assert x[...].data_ptr() == x.data_ptr()
+
+
+def test_retain_grad_of_a_base_sees_what_comes_through_its_views():
+    x = nc.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    base = x * 1
+    base.retain_grad()
+    view = base[1:]
+    view.mul_(2)
+    (view * view).sum().backward()
+    np.testing.assert_array_equal(base.grad.numpy(), [0, 8, 12])
+    np.testing.assert_array_equal(x.grad.numpy(), [0, 16, 24])
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_one_value_everywhere_may_be_written_to_repeated_elements(requires_grad):
+    x = nc.ones(3, requires_grad=requires_grad) * 1
+    x.expand(2, 3).fill_(2.0)
+    np.testing.assert_array_equal(x.detach().numpy(), 2)
+    x.expand(2, 3).zero_()
+    np.testing.assert_array_equal(x.detach().numpy(), 0)
+    with pytest.raises(RuntimeError, match="fill_: unsupported operation"):
+        x.expand(2, 3).fill_(nc.tensor(2.0))

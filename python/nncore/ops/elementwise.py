@@ -6,8 +6,8 @@ import math
 
 from nncore import _core
 from nncore.autograd import is_grad_enabled, record
-from nncore.ops.apply import BinaryRule, Number, in_place, native, operand, record_binary, zeros_like
-from nncore.ops.inplace import check_writable, inplace_method
+from nncore.ops.apply import BinaryRule, Number, native, operand, record_binary, zeros_like
+from nncore.ops.inplace import before, check_writable, inplace_method, write
 from nncore.tensor import Tensor, tensor_method
 
 
@@ -335,9 +335,11 @@ def zero_(self: Tensor) -> Tensor:
 
 
 def _fill_in_place(name: str, x: Tensor, value: Tensor | Number) -> Tensor:
-    if is_grad_enabled() and (x._requires_grad or (isinstance(value, Tensor) and value._requires_grad)):
-        return in_place(_full, x, value, name=name)
-    check_writable(name, x, False)
+    recorded = is_grad_enabled() and (x._requires_grad or (isinstance(value, Tensor) and value._requires_grad))
+    check_writable(name, x, recorded, one_value=not isinstance(value, Tensor))
+    if recorded:
+        write(x, _full(before(x), value), recorded)
+        return x
     _core.fill(x._array, _only(value))
     return x
 

@@ -46,8 +46,8 @@ def inplace_method(operation: Callable, *, takes_out: bool = False) -> Callable:
     return method
 
 
-def check_writable(name: str, x: Tensor, recorded: bool) -> None:
-    """Refuses a write that would lose gradients or hit one place more than once."""
+def check_writable(name: str, x: Tensor, recorded: bool, one_value: bool = False) -> None:
+    """Refuses a write that would lose gradients or hit one place more than once, unless with one value everywhere."""
     if is_grad_enabled() and x._requires_grad and x._node is None:
         raise RuntimeError(f"{name}: a leaf Variable that requires grad is being used in an in-place operation.")
     base = x._base
@@ -58,7 +58,7 @@ def check_writable(name: str, x: Tensor, recorded: bool) -> None:
             )
         if not base._array.is_contiguous:
             raise RuntimeError(f"{name}: a view of a non-contiguous tensor cannot be written while recording; clone it")
-    if x._array.repeats_elements:
+    if not one_value and x._array.repeats_elements:
         raise RuntimeError(
             f"{name}: unsupported operation: more than one element of the written-to tensor refers to a single memory "
             "location. Please clone() the tensor before performing the operation."
@@ -106,9 +106,10 @@ def move(x: Tensor, value: Tensor) -> None:
         place = (base._node, base._index)
         record("in_place_on_view", base, (base, x), _in_place_rule, (_places(x, base), base.shape))
         _carry_retained(base, *place)
+    # x is among the views, so that the hooks of its base see the gradients that come through x.
     for reference in list(base._views.values()) if base._views else ():
         view = reference()
-        if view is not None and view is not x:
+        if view is not None:
             place = (view._node, view._index)
             record("view_after_write", view, (base,), _view_rule, (_places(view, base), base.shape))
             _carry_retained(view, *place)
