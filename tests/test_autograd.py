@@ -406,3 +406,11 @@ def test_overwritten_values_get_a_gradient_of_zero():
     h = x.clone().copy_(y)
     assert [g.tolist() for g in nc.autograd.grad(h.sum(), (x, y))] == [[0.0, 0.0], [2.0]]
     assert x.clone().copy_(nc.tensor([1, 2])).requires_grad
+
+
+def test_gradient_checks_have_their_place_here_too():
+    x = nc.tensor([0.5, 2.0], dtype=nc.float64, requires_grad=True)
+    assert nc.autograd.gradcheck(nc.sin, x)
+    assert nc.autograd.gradgradcheck(nc.sin, x)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = nc.autograd.nothing

@@ -1,5 +1,6 @@
 """Safetensors files: round trips, files of PyTorch's users, damaged files, whole states."""
 
+import io
 import json
 import math
 import subprocess
@@ -219,3 +220,15 @@ def test_without_the_extra(monkeypatch, tmp_path):
         ImportError, match=r"saving weights needs the package safetensors.*pip install 'nncore\[demo\]'"
     ):
         save_file({}, tmp_path / "w")
+
+
+@pytest.mark.parametrize("thing", [{"w": nc.arange(3)}, {"step": 3, "moments": [nc.ones(2)]}])
+def test_open_files(tmp_path, thing):
+    buffer = io.BytesIO()
+    nc.save(thing, buffer)
+    nc.save(thing, tmp_path / "x")
+    assert buffer.getvalue() == (tmp_path / "x").read_bytes()
+    buffer.seek(0)
+    assert repr(nc.load(buffer, weights_only=True)) == repr(thing)
+    with open(tmp_path / "x", "rb") as file:
+        assert repr(nc.load(file, map_location="cpu")) == repr(thing)

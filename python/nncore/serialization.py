@@ -5,10 +5,11 @@ sides read. `save` and `load` take whole states too, such as an optimizer's, wit
 dictionaries: the tensors lie in the file as above, and how they belong together stands as JSON in its metadata.
 """
 
+import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -28,7 +29,9 @@ _WIDER = {
 }
 
 
-def save_file(tensors: dict[str, Any], filename: str | os.PathLike, metadata: dict[str, str] | None = None) -> None:
+def save_file(
+    tensors: dict[str, Any], filename: str | os.PathLike | IO[bytes], metadata: dict[str, str] | None = None
+) -> None:
     """Writes named tensors to a safetensors file, which `safetensors.torch.load_file` reads as well.
 
     The file appears under its name only when it is whole: it is written beside it and renamed. Raises TypeError for
@@ -54,11 +57,16 @@ def save_file(tensors: dict[str, Any], filename: str | os.PathLike, metadata: di
     raw = library.save(arrays, metadata)
     size = 8 + int.from_bytes(raw[:8], "little")
     header = _sorted_header(raw[8:size])
+    parts = (len(header).to_bytes(8, "little"), header, memoryview(raw)[size:])
+    if hasattr(filename, "write"):
+        for part in parts:
+            filename.write(part)
+        return
     path = Path(filename)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
         with open(temporary, "wb") as file:
-            file.writelines((len(header).to_bytes(8, "little"), header, memoryview(raw)[size:]))
+            file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -95,14 +103,29 @@ def load_file(filename: str | os.PathLike, device: str = "cpu", *, widen: bool =
     return {name: _tensor(arrays[name], _WIDER.get(kind), device) for name, kind in kinds.items()}
 
 
+@contextlib.contextmanager
+def _as_path(file: str | os.PathLike | IO[bytes]):
+    """The path of a file, or of a copy of what an open one holds from where it stands."""
+    if not hasattr(file, "read"):
+        yield file
+        return
+    import tempfile  # takes a while to import, and is seldom needed
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "copy.safetensors"
+        path.write_bytes(file.read())
+        yield path
+
+
 def load_metadata(filename: str | os.PathLike) -> dict[str, str]:
     """The strings that a safetensors file carries beside its tensors."""
     with _open(filename) as file:
         return dict(file.metadata() or {})
 
 
-def save(obj: Any, f: str | os.PathLike, metadata: dict[str, str] | None = None) -> None:
-    """Writes tensors, and dictionaries, lists and tuples of them with numbers, strings and None between, to `f`.
+def save(obj: Any, f: str | os.PathLike | IO[bytes], metadata: dict[str, str] | None = None) -> None:
+    """Writes tensors, and dictionaries, lists and tuples of them with numbers, strings and None between, to `f`,
+    a path or an open file.
 
     A flat dictionary of tensors, such as `module.state_dict()`, gives the same file as `save_file`. Raises TypeError
     for anything else, naming the place.
@@ -122,10 +145,20 @@ def save(obj: Any, f: str | os.PathLike, metadata: dict[str, str] | None = None)
     save_file(tensors, f, metadata)
 
 
-def load(f: str | os.PathLike, map_location: str = "cpu", *, widen: bool = False) -> Any:
-    """Reads what `save` wrote, or any safetensors file (then the dictionary of its tensors, see `load_file`)."""
-    structure = load_metadata(f).get(_STRUCTURE)
-    tensors = load_file(f, map_location, widen=widen)
+def load(
+    f: str | os.PathLike | IO[bytes],
+    map_location: str | None = None,
+    *,
+    weights_only: bool | None = None,
+    widen: bool = False,
+) -> Any:
+    """Reads what `save` wrote, or any safetensors file (then the dictionary of its tensors, see `load_file`).
+
+    f is a path or an open file. weights_only is accepted: nothing else is ever read.
+    """
+    with _as_path(f) as path:
+        structure = load_metadata(path).get(_STRUCTURE)
+        tensors = load_file(path, "cpu" if map_location is None else map_location, widen=widen)
     return tensors if structure is None else _unflatten(json.loads(structure), tensors)
 
 

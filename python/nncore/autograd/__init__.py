@@ -4,6 +4,8 @@
 Hessians and their products with vectors.
 """
 
+import importlib
+
 from nncore.autograd.engine import backward, grad
 from nncore.autograd.function import Function
 from nncore.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
@@ -25,8 +27,9 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    if name == "functional":  # it needs the operations, which need what is here
-        import importlib
-
+    # These need the operations, which need what is here.
+    if name == "functional":
         return importlib.import_module("nncore.autograd.functional")
+    if name in ("gradcheck", "gradgradcheck"):
+        return getattr(importlib.import_module("nncore.testing"), name)
     raise AttributeError(f"module 'nncore.autograd' has no attribute {name!r}")

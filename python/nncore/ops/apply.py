@@ -81,9 +81,9 @@ def zeros_like(x: Tensor) -> Tensor:
     return Tensor(_core.full(x._array.shape, 0, x._array.dtype, x._array.device))
 
 
-def in_place(operation, x: Tensor, *args, name: str | None = None) -> Tensor:
+def in_place(operation, x: Tensor, *args) -> Tensor:
     """x overwritten with operation(x, *args): what `inplace=True` asks for."""
     recorded = is_grad_enabled() and (x._requires_grad or any(isinstance(a, Tensor) and a._requires_grad for a in args))
-    check_writable(name or operation.__name__ + "_", x, recorded)
+    check_writable(operation.__name__ + "_", x, recorded)
     write(x, value_before_write(operation, x, *args), recorded)
     return x
