@@ -22,9 +22,11 @@ def _erf(x):
 
 FUNCTIONS = {  # name: (truth, bound in ulp)
     "exp": (np.exp, 1.0),
+    "exp2": (np.exp2, 1.1),
     "expm1": (np.expm1, 2.0),
     "log": (np.log, 1.0),
     "log1p": (np.log1p, 1.0),
+    "log2": (np.log2, 2.2),
     "tanh": (np.tanh, 2.2),
     "sigmoid": (_sigmoid, 1.5),
     "sin": (np.sin, 2.1),

@@ -43,12 +43,9 @@ inline constexpr value_t<V> ln2_hi = pick<V>(0x1.62e3p-1f, 0x1.62e42feep-1);
 template <class V>
 inline constexpr value_t<V> ln2_lo = pick<V>(0x1.2fefa2p-17f, 0x1.a39ef35793c76p-33);
 
-// expm1(r) for x = n ln 2 + r, n integral and |r| <= ln(2) / 2. Fits: 2^-28, 2^-64.
+// expm1(r) for |r| <= ln(2) / 2. Fits: 2^-28, 2^-64.
 template <class V>
-NN_FN V expm1_reduced(V x, V& n) {
-  n = round(x * V(pick<V>(0x1.715476p+0f, 0x1.71547652b82fep+0)));
-  V r = fma(n, V(-ln2_hi<V>), x);
-  r = fma(n, V(-ln2_lo<V>), r);
+NN_FN V expm1_near(V r) {
   V q;
   if constexpr (is_single<V>)
     q = poly(r, 0x1.fffffcp-2f, 0x1.55549p-3f, 0x1.5558f4p-5f, 0x1.123a6ap-7f, 0x1.6a234ap-10f);
@@ -57,6 +54,21 @@ NN_FN V expm1_reduced(V x, V& n) {
              0x1.a01a01b398ad6p-13, 0x1.a01a01360f41bp-16, 0x1.71ddefdd4b2dcp-19, 0x1.27e5b4ccd567dp-22,
              0x1.af6c5fd41361ap-26, 0x1.1e3d10a4fe00fp-29);
   return fma(r * r, q, r);
+}
+
+// expm1(r) for x = n ln 2 + r, n integral and |r| <= ln(2) / 2.
+template <class V>
+NN_FN V expm1_reduced(V x, V& n) {
+  n = round(x * V(pick<V>(0x1.715476p+0f, 0x1.71547652b82fep+0)));
+  const V r = fma(n, V(-ln2_lo<V>), fma(n, V(-ln2_hi<V>), x));
+  return expm1_near(r);
+}
+
+// 2^x = 2^n e^((x - n) ln 2). Whole powers are exact. Error: 1.1 ulp.
+template <class V>
+NN_FN V exp2(V x) {
+  const V c = clamp(x, V(pick<V>(-151.0f, -1076.0)), V(pick<V>(129.0f, 1025.0))), n = round(c);
+  return scale2(V(1) + expm1_near((c - n) * V(pick<V>(0x1.62e43p-1f, 0x1.62e42fefa39efp-1))), n);
 }
 
 // e^x. Error: 1 ulp.
@@ -105,6 +117,15 @@ NN_FN V log(V x) {
   V e;
   const V m = split(x, e);
   return log_edges(x, log_assemble(m, e, V(0)));
+}
+
+// log2(x) = e + log(m) / ln 2, 1 / ln 2 in two parts. Powers of two are exact. Error: 2.2 ulp.
+template <class V>
+NN_FN V log2(V x) {
+  V e;
+  const V m = split(x, e), l = log_assemble(m, V(0), V(0));
+  const V low = l * V(pick<V>(0x1.4ae0cp-26f, 0x1.777d0ffda0d24p-56));
+  return log_edges(x, e + fma(l, V(pick<V>(0x1.715476p+0f, 0x1.71547652b82fep+0)), low));
 }
 
 // log(1 + x): the rounding error of u = 1 + x enters as a correction. Error: 1 ulp.
@@ -239,12 +260,13 @@ NN_FN V cos(V x) {
   return select(huge, map(NN_C_FUNCTION(cos), x), y);
 }
 
-// x^y by the C library, but squares are multiplied: they are what powers mostly are.
+// x^y by the C library, but squares and cubes, which powers mostly are, are multiplied. (0 stands in empty lanes.)
 template <class V>
 NN_FN V pow(V x, V y) {
-  const auto square = y == V(2);
-  if (all(square)) return x * x;
-  return select(square, x * x, map(NN_C_FUNCTION(pow), x, y));
+  const auto none = y == V(0), square = y == V(2), cube = y == V(3);
+  const V product = x * x, multiplied = select(none, V(1), select(square, product, product * x));
+  if (all(none | square | cube)) return multiplied;
+  return select(none | square | cube, multiplied, map(NN_C_FUNCTION(pow), x, y));
 }
 
 }  // namespace nn::NN_ISA

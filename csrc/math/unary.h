@@ -74,6 +74,8 @@ NN_ROUNDING(Trunc, trunc);
   }
 NN_FUNCTION(Exp, exp, exp(x));
 NN_FUNCTION(Expm1, expm1, expm1(x));
+NN_FUNCTION(Exp2, exp2, exp2(x));
+NN_FUNCTION(Log2, log2, log2(x));
 NN_FUNCTION(Log, log, log(x));
 NN_FUNCTION(Log1p, log1p, log1p(x));
 NN_FUNCTION(Sqrt, sqrt, sqrt(x));
@@ -96,8 +98,6 @@ NN_FUNCTION(Erf, erf, erf(x));
       return map(NN_C_FUNCTION(function), x);      \
     }                                              \
   }
-NN_LIBRARY_FUNCTION(Exp2, exp2);
-NN_LIBRARY_FUNCTION(Log2, log2);
 NN_LIBRARY_FUNCTION(Log10, log10);
 NN_LIBRARY_FUNCTION(Tan, tan);
 NN_LIBRARY_FUNCTION(Asin, asin);

@@ -235,6 +235,13 @@ def sortable(draw: Draw):
     yield Sample((draw.integers(0, 5, 3, 200).astype(draw.dtype), 1), label="ties", smooth=False)
     yield Sample((draw.integers(0, 5, 3, 200), 1, True), label="integers, ties", smooth=False)
     yield Sample((np.tile(draw.extremes(), 5), 0), label="extremes", smooth=False)
+    for descending in (False, True):  # long lines, which are sorted by digits
+        many = np.resize(np.concatenate([draw.extremes(), draw.normal(300)]), 2 * 2100).reshape(2100, 2)
+        yield Sample((many.astype(draw.dtype), 0, descending), label="long, extremes, ties", smooth=False)
+        yield Sample((draw.integers(-(2**62), 2**62, 2100), 0, descending), label="long, integers", smooth=False)
+        small = draw.integers(-3, 200, 2, 1100)
+        for dtype in (np.int32, np.uint8, np.bool_):
+            yield Sample((small.astype(dtype), 1, descending), label=f"long, {dtype.__name__}", smooth=False)
 
 
 def tops(draw: Draw):

@@ -11,7 +11,8 @@
 namespace nn::NN_ISA {
 namespace {
 
-// Computes n contiguous elements: data[0] is the result. `context` is what the kernel handed to walk.
+// Computes n contiguous elements: data[0] is the result. `context` is what the kernel handed to walk. None at all means
+// that operand 0 is a copy of operand 1, bit by bit.
 using Inner = void (*)(char* const* data, int64_t n, const void* context);
 
 // A tile has the rows that one cache line of a transposed float operand spans.
@@ -33,19 +34,19 @@ void gather_as(char* buffer, const char* source, int64_t stride, int64_t n) {
   }
 }
 
-// A tile whose rows are adjacent in the source: row r of the buffer starts at r * kTileColumns.
+// A tile whose rows are adjacent in the source: row r of the buffer starts at r * pitch.
 template <class T>
-void gather_tile_as(char* buffer, const char* source, int64_t stride, int64_t rows, int64_t columns) {
+void gather_tile_as(char* buffer, int64_t pitch, const char* source, int64_t stride, int64_t rows, int64_t columns) {
   T* const to = reinterpret_cast<T*>(buffer);
   const T* const from = reinterpret_cast<const T*>(source);
   if constexpr (sizeof(T) > 1) {  // through registers, which move the bits of any type
     constexpr int64_t V = Vec<T>::size;
     for (int64_t j = 0; j < columns; j += V)
-      transpose_rows(from + j * stride, stride, static_cast<int>(columns - j < V ? columns - j : V), to + j,
-                     kTileColumns, rows);
+      transpose_rows(from + j * stride, stride, static_cast<int>(columns - j < V ? columns - j : V), to + j, pitch,
+                     rows);
   } else {
     for (int64_t j = 0; j < columns; ++j)
-      for (int64_t r = 0; r < rows; ++r) to[r * kTileColumns + j] = from[j * stride + r];
+      for (int64_t r = 0; r < rows; ++r) to[r * pitch + j] = from[j * stride + r];
   }
 }
 
@@ -62,10 +63,11 @@ void gather(char* buffer, const char* source, int64_t stride, int bytes, int64_t
   if (bytes == 8) return gather_as<uint64_t>(buffer, source, stride, n);
   gather_as<uint8_t>(buffer, source, stride, n);
 }
-void gather_tile(char* buffer, const char* source, int64_t stride, int bytes, int64_t rows, int64_t columns) {
-  if (bytes == 4) return gather_tile_as<float>(buffer, source, stride, rows, columns);
-  if (bytes == 8) return gather_tile_as<double>(buffer, source, stride, rows, columns);
-  gather_tile_as<uint8_t>(buffer, source, stride, rows, columns);
+void gather_tile(char* buffer, int64_t pitch, const char* source, int64_t stride, int bytes, int64_t rows,
+                 int64_t columns) {
+  if (bytes == 4) return gather_tile_as<float>(buffer, pitch, source, stride, rows, columns);
+  if (bytes == 8) return gather_tile_as<double>(buffer, pitch, source, stride, rows, columns);
+  gather_tile_as<uint8_t>(buffer, pitch, source, stride, rows, columns);
 }
 void scatter(char* target, const char* buffer, int64_t stride, int bytes, int64_t n) {
   if (bytes == 4) return scatter_as<uint32_t>(target, buffer, stride, n);
@@ -100,7 +102,7 @@ class Walk {
     while (true) {
       const int64_t count = row_length - start < end - begin ? row_length - start : end - begin;
       if (contiguous_)
-        inner_(data, count, context_);
+        compute(data, count);
       else
         run_buffered(data, count);
       begin += count;
@@ -132,6 +134,15 @@ class Walk {
            loop_.shape[last_] >= 4 && loop_.shape[last_ - 1] >= 4;
   }
 
+  void compute(char* const* data, int64_t n) const {
+    if constexpr (N == 2)
+      if (inner_ == nullptr) {
+        __builtin_memmove(data[0], data[1], n * bytes_[0]);
+        return;
+      }
+    inner_(data, n, context_);
+  }
+
   // Position `index` of the first `dims` dimensions, as coordinates and addresses.
   void locate(int64_t index, int dims, int64_t (&at)[kMaxDims], char* (&data)[N]) const {
     for (int n = 0; n < N; ++n) data[n] = static_cast<char*>(loop_.data[n]);
@@ -144,10 +155,15 @@ class Walk {
 
   void run_tile(char* const (&plane)[N], int64_t column, int64_t rows, int64_t columns) const {
     alignas(64) char buffers[N][kBufferElements * sizeof(double)];
+    if constexpr (N == 2)
+      if (inner_ == nullptr && loop_.stride[0][last_] == 1)
+        return gather_tile(plane[0] + column * bytes_[0], loop_.stride[0][last_ - 1],
+                           plane[1] + column * loop_.stride[1][last_] * bytes_[1], loop_.stride[1][last_], bytes_[1],
+                           rows, columns);
     for (int n = 1; n < N; ++n)
       if (transposed(n))
-        gather_tile(buffers[n], plane[n] + column * loop_.stride[n][last_] * bytes_[n], loop_.stride[n][last_],
-                    bytes_[n], rows, columns);
+        gather_tile(buffers[n], kTileColumns, plane[n] + column * loop_.stride[n][last_] * bytes_[n],
+                    loop_.stride[n][last_], bytes_[n], rows, columns);
     for (int64_t r = 0; r < rows; ++r) {
       char *data[N], *here[N];
       for (int n = 0; n < N; ++n) {
@@ -156,7 +172,7 @@ class Walk {
         data[n] = stride == 1 ? here[n] : buffers[n] + r * kTileColumns * bytes_[n];
         if (stride != 1 && n > 0 && !transposed(n)) gather(data[n], here[n], stride, bytes_[n], columns);
       }
-      inner_(data, columns, context_);
+      compute(data, columns);
       if (data[0] != here[0]) scatter(here[0], data[0], loop_.stride[0][last_], bytes_[0], columns);
     }
   }
@@ -174,6 +190,9 @@ class Walk {
 
   // A repeated element is spread over its buffer once for the whole row.
   void run_buffered(char* const (&row)[N], int64_t count) const {
+    if constexpr (N == 2)
+      if (inner_ == nullptr && loop_.stride[0][last_] == 1)
+        return gather(row[0], row[1], loop_.stride[1][last_], bytes_[1], count);
     alignas(64) char buffers[N][kBufferElements * sizeof(double)];
     for (int64_t i = 0; i < count; i += kBufferElements) {
       const int64_t n_here = count - i < kBufferElements ? count - i : kBufferElements;
@@ -184,7 +203,7 @@ class Walk {
         data[n] = stride == 1 ? here : buffers[n];
         if (stride != 1 && n > 0 && (stride != 0 || i == 0)) gather(buffers[n], here, stride, bytes_[n], n_here);
       }
-      inner_(data, n_here, context_);
+      compute(data, n_here);
       if (data[0] == buffers[0]) {
         const int64_t stride = loop_.stride[0][last_];
         scatter(row[0] + i * stride * bytes_[0], buffers[0], stride, bytes_[0], n_here);

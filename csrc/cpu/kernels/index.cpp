@@ -15,6 +15,9 @@ namespace {
 constexpr int64_t kCopyGrain = 1 << 15;  // elements below which a thread costs more than it brings
 constexpr int64_t kStrip = 16;           // neighbours that one thread writes at least: a cache line of floats
 
+// In a loop, keeps the compiler from gather instructions, which take longer than the single loads they stand for.
+NN_FN void one_by_one() { __asm__ volatile(""); }
+
 struct Assign {
   static constexpr bool copies = true;
   template <class T>
@@ -68,7 +71,12 @@ void select_slices(const IndexArgs& args, const LaunchContext& ctx) {
       T* const to = static_cast<T*>(args.y) + k.offset[1];
       const int64_t last = least(args.count, i + end - n);
       n += last - i;
-      if (s.width == 1)
+      if (s.width == 1 && args.x_step == 1 && args.y_step == 1)
+        for (; i < last; ++i) {
+          to[i] = from[args.index[i]];
+          one_by_one();
+        }
+      else if (s.width == 1)
         for (; i < last; ++i) to[i * args.y_step] = from[args.index[i] * args.x_step];
       else
         for (; i < last; ++i)
@@ -134,7 +142,10 @@ void walk_lines(const GatherArgs& args, const LaunchContext& ctx, const Visit& v
       if (width == 1) {
         const int64_t a = k.offset[0] + j0 * loop.stride[0][last], b = k.offset[1] + j0 * loop.stride[1][last];
         const int64_t c = k.offset[2] + j0 * loop.stride[2][last];
-        for (int64_t i = 0; i < args.count; ++i) visit(a + i * args.step[0], b + i * args.step[1], c);
+        if (args.step[0] == 1 && args.step[1] == 1)
+          for (int64_t i = 0; i < args.count; ++i) visit(a + i, b + i, c);
+        else
+          for (int64_t i = 0; i < args.count; ++i) visit(a + i * args.step[0], b + i * args.step[1], c);
         continue;
       }
       for (int64_t i = 0; i < args.count; ++i)
@@ -150,8 +161,14 @@ void gather_elements(const GatherArgs& args, const LaunchContext& ctx) {
   auto* const y = static_cast<T*>(args.loop.data[0]);
   const auto* const index = static_cast<const int64_t*>(args.loop.data[1]);
   const auto* const x = static_cast<const T*>(args.loop.data[2]);
-  walk_lines(args, ctx,
-             [=, step = args.step[2]](int64_t to, int64_t at, int64_t from) { y[to] = x[from + index[at] * step]; });
+  if (args.step[2] == 1)
+    walk_lines(args, ctx, [=](int64_t to, int64_t at, int64_t from) {
+      y[to] = x[from + index[at]];
+      one_by_one();
+    });
+  else
+    walk_lines(args, ctx,
+               [=, step = args.step[2]](int64_t to, int64_t at, int64_t from) { y[to] = x[from + index[at] * step]; });
 }
 
 template <class Put, class T>
@@ -159,9 +176,12 @@ void scatter_elements(const GatherArgs& args, const LaunchContext& ctx) {
   const auto* const y = static_cast<const T*>(args.loop.data[0]);
   const auto* const index = static_cast<const int64_t*>(args.loop.data[1]);
   auto* const x = static_cast<T*>(args.loop.data[2]);
-  walk_lines(args, ctx, [=, step = args.step[2]](int64_t from, int64_t at, int64_t to) {
-    Put::put(x[to + index[at] * step], y[from]);
-  });
+  if (args.step[2] == 1)
+    walk_lines(args, ctx, [=](int64_t from, int64_t at, int64_t to) { Put::put(x[to + index[at]], y[from]); });
+  else
+    walk_lines(args, ctx, [=, step = args.step[2]](int64_t from, int64_t at, int64_t to) {
+      Put::put(x[to + index[at] * step], y[from]);
+    });
 }
 
 // For copies only the size of an element matters; sums need its type.

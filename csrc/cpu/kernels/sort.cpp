@@ -1,11 +1,13 @@
-// Sorting along one dimension: each line is copied next to its places, sorted by merging, and written out.
+// Sorting along one dimension: each line is copied next to its places, sorted, and written out.
 //
-// Merging is stable and takes N log N comparisons whatever the data; short runs are sorted by insertion first. Lines
-// are independent of each other, so threads share them.
+// Long lines are sorted by digits (sort_radix.h), the others by merging, which is stable and takes N log N comparisons
+// whatever the data; short runs are sorted by insertion first. Lines are independent of each other, so threads share
+// them.
 #include "core/kernels/index.h"
 #include "core/parallel.h"
 #include "core/scratch.h"
 #include "cpu/kernels/odometer.h"
+#include "cpu/kernels/sort_radix.h"
 
 namespace nn::NN_ISA {
 
@@ -15,6 +17,10 @@ namespace {
 
 constexpr int64_t kRun = 16;  // elements that are sorted by insertion
 constexpr int64_t kFew = 32;  // so many that are kept are held in order while the line passes
+
+// Elements from which on a pass for each byte is worth its 256 counters.
+template <class T>
+constexpr int64_t kLong = 64 * sizeof(T);
 
 template <class T>
 struct Item {
@@ -78,6 +84,25 @@ void first_items(Item<T>* best, int64_t keep, const T* x, int64_t n, int64_t ste
   }
 }
 
+// Fills values and index from the line x, through room for two pairs for each element.
+template <class T, bool descending>
+void sort_by_digits(const SortArgs& args, const T* x, void* room, T* values, int64_t* index) {
+  using U = typename KeyOf<sizeof(T)>::type;
+  auto* const items = static_cast<KeyAndPlace<U>*>(room);
+  static_assert(sizeof(KeyAndPlace<U>) <= sizeof(Item<T>));
+  for (int64_t i = 0; i < args.count; ++i) {
+    const U key = sort_key(x[i * args.x_step]);
+    items[i].key = descending ? U(~key) : key;
+    items[i].place = static_cast<decltype(items->place)>(i);
+  }
+  const KeyAndPlace<U>* const sorted = radix_sort<U>(items, items + args.count, args.count);
+  for (int64_t i = 0; i < args.keep; ++i) {
+    const auto place = static_cast<int64_t>(sorted[i].place);
+    values[i * args.y_step] = x[place * args.x_step];
+    index[i * args.y_step] = place;
+  }
+}
+
 template <class T, bool descending>
 void sort_lines(const SortArgs& args, const LaunchContext& ctx) {
   const int64_t n = args.count, lines = product(args.kept_shape, args.kept_ndim);
@@ -87,15 +112,20 @@ void sort_lines(const SortArgs& args, const LaunchContext& ctx) {
     Odometer<2> k(args.kept_ndim, args.kept_shape, begin, args.x_kept, args.y_kept);
     for (int64_t line = begin; line < end; ++line, k.next()) {
       const T* const x = static_cast<const T*>(args.x) + k.offset[0];
+      T* const values = static_cast<T*>(args.values) + k.offset[1];
+      int64_t* const index = args.index + k.offset[1];
+      const bool few = args.keep <= kFew && args.keep < n;
+      if (!few && n >= kLong<T> && n < (int64_t{1} << 31)) {
+        sort_by_digits<T, descending>(args, x, items, values, index);
+        continue;
+      }
       const Item<T>* sorted = items;
-      if (args.keep <= kFew && args.keep < n) {
+      if (few) {
         first_items<T, descending>(items, args.keep, x, n, args.x_step);
       } else {
         for (int64_t i = 0; i < n; ++i) items[i] = {x[i * args.x_step], i};
         sorted = merge_sort<T, descending>(items, items + n, n);
       }
-      T* const values = static_cast<T*>(args.values) + k.offset[1];
-      int64_t* const index = args.index + k.offset[1];
       for (int64_t i = 0; i < args.keep; ++i) {
         values[i * args.y_step] = sorted[i].value;
         index[i * args.y_step] = sorted[i].index;

@@ -29,11 +29,13 @@ def native(function, *inputs, out: Tensor | None = None, params: tuple = ()) -> 
     arrays = [x._array if type(x) is Tensor else operand(x) for x in inputs]
     if out is None:
         return Tensor(function(*arrays, *params))
-    if is_grad_enabled() and any(isinstance(x, Tensor) and x._requires_grad for x in (*inputs, out)):
-        raise RuntimeError(
-            f"{function.__name__}(): functions with out=... arguments don't support automatic differentiation, "
-            "but one of the arguments requires grad."
-        )
+    if is_grad_enabled():
+        for x in (*inputs, out):
+            if isinstance(x, Tensor) and x._requires_grad:
+                raise RuntimeError(
+                    f"{function.__name__}(): functions with out=... arguments don't support automatic differentiation, "
+                    "but one of the arguments requires grad."
+                )
     function(*arrays, *params, out=out._array)
     return out
 

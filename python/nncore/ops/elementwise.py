@@ -165,8 +165,6 @@ def _constant_power(x: Tensor, n: Number, out: Tensor | None) -> Tensor:
     floating = x._array.is_floating
     if n == 2 and x._array.dtype is not _core.dtype.bool:
         return native(_core.mul, x, x if floating or isinstance(n, int) else x.to(_core.dtype.float32), out=out)
-    if n == 3 and floating:
-        return native(_core.mul, native(_core.square, x), x, out=out)
     if n == -1 and floating:
         return native(_core.reciprocal, x, out=out)
     if n == 0.5 and floating:

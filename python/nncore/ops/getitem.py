@@ -28,12 +28,15 @@ def getitem(x: Tensor, key) -> Tensor:
     if type(key) is int:
         _refuse_scalar(x)
         return x.select(0, key)
-    if type(key) is slice and x._array.ndim > 0:
-        part = _sliced(x, 0, key)
-        return part.view(part.shape) if part is x else part
+    if type(key) is slice or type(key) is tuple:
+        part = _simple(x, (key,) if type(key) is slice else key)
+        if part is not None:
+            return part.view(part.shape) if part is x else part
     if isinstance(key, Tensor):
         if key._array.dtype in _MASKS and key._array.ndim > 0 and key._array.shape == x._array.shape:
-            return x.reshape(-1).index_select(0, nonzero(key.reshape(-1)).reshape(-1))
+            whole = (-1,)
+            places = Tensor(_core.reshape(_core.nonzero(_core.reshape(key._array, whole)), whole))
+            return (x if x._array.ndim == 1 else x.reshape(-1)).index_select(0, places)
         if key._array.dtype is _core.dtype.int64 and key._array.ndim == 1 and x._array.ndim > 0:
             return x.index_select(0, Tensor(_core.wrap_index(key._array, x._array.shape[0], 0)))
     view, places = _walk(x, key)
@@ -41,6 +44,22 @@ def getitem(x: Tensor, key) -> Tensor:
         return view.view(view.shape) if view is x else view
     located = _Located(view, places)
     return located.shaped(located.flat(view).index_select(located.first, located.index))
+
+
+def _simple(x: Tensor, key: tuple) -> Tensor | None:
+    """The view that a key of integers and slices only makes, by the shortest way; None for other keys."""
+    for k in key:
+        if type(k) is not slice and type(k) is not int:
+            return None
+    if len(key) > x._array.ndim:
+        return None
+    dim = 0
+    for k in key:
+        if type(k) is int:
+            x = x.select(dim, k)
+        else:
+            x, dim = _sliced(x, dim, k), dim + 1
+    return x
 
 
 def setitem(x: Tensor, key, value) -> None:

@@ -360,12 +360,12 @@ def embedding(
         if not -rows <= padding_idx < rows:
             raise AssertionError(f"embedding: padding_idx must be within the {rows} rows, got {padding_idx}")
         padding_idx %= rows
-    index = input.reshape(-1)
+    index = input if input._array.ndim == 1 else input.reshape(-1)
     if max_norm is not None:
         _renormalise(weight.detach(), index, max_norm, norm_type)
     y = Tensor(_core.index_select("embedding", weight._array, 0, index._array))
     y = record("embedding", y, (weight,), _embedding_rule, (index, rows, padding_idx, scale_grad_by_freq))
-    return y.reshape(*input.shape, weight.shape[1])
+    return y if index is input else y.reshape(*input.shape, weight.shape[1])
 
 
 def _embedding_gradient(gy: Tensor, index: Tensor, rows: int, padding_idx: int | None, by_frequency: bool) -> Tensor:
