@@ -235,11 +235,16 @@ void scatter_add(const GatherArgs& args, const LaunchContext& ctx) {
   with_type(args.dtype, [&]<class T>(T) { scatter_elements<Accumulate, T>(args, ctx); });
 }
 
+// Out of range is where either difference is negative: sign bits, which a loop of vectors collects.
 void check(const CheckIndexArgs& args, const LaunchContext&) {
-  bool good = true;  // no early exit, so that the loop is a vector loop
-  for (int64_t i = 0; i < args.count; ++i) good &= (args.low <= args.index[i]) & (args.index[i] < args.high);
+  const uint64_t low = static_cast<uint64_t>(args.low), last = static_cast<uint64_t>(args.high - 1);
+  uint64_t signs = 0;
+  for (int64_t i = 0; i < args.count; ++i) {
+    const uint64_t at = static_cast<uint64_t>(args.index[i]);
+    signs |= (at - low) | (last - at);
+  }
   *args.first_bad = -1;
-  if (good) return;
+  if (signs >> 63 == 0) return;
   int64_t i = 0;
   while (args.low <= args.index[i] && args.index[i] < args.high) ++i;
   *args.first_bad = i;

@@ -20,7 +20,7 @@ constexpr int64_t kFew = 32;  // so many that are kept are held in order while t
 
 // Elements from which on a pass for each byte is worth its 256 counters.
 template <class T>
-constexpr int64_t kLong = 64 * sizeof(T);
+constexpr int64_t kLong = 16 * sizeof(T);
 
 template <class T>
 struct Item {
