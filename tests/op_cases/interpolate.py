@@ -71,19 +71,20 @@ def layers(draw: Draw):
 PLACES = {"float32": (2e-5, 2e-5), "float64": (1e-12, 1e-12)}
 
 
-def by_its_former_name(draw: Draw):
+def by_former_names(draw: Draw):
     yield Sample((draw.normal(1, 2, 3, 4),), {"size": (2, 3)})
+    yield Sample((draw.normal(1, 2, 3, 4),), {"scale_factor": 2.0})
 
 
+def bilinear(x, size=None, scale_factor=None):
+    """With the corners aligned."""
+    return ref.interpolate.interpolate(x, size, scale_factor, "bilinear", True)
+
+
+F, reference = nc.nn.functional, ref.interpolate.interpolate
 CASES = [
-    Case(
-        "interpolate",
-        nc.nn.functional.interpolate,
-        ref.interpolate.interpolate,
-        samples,
-        wrong,
-        PLACES,
-        benchmark=layers,
-    ),
-    Case("upsample", nc.nn.functional.upsample, ref.interpolate.interpolate, by_its_former_name, tolerance=PLACES),
+    Case("interpolate", F.interpolate, reference, samples, wrong, PLACES, benchmark=layers),
+    Case("upsample", F.upsample, reference, by_former_names, tolerance=PLACES),
+    Case("upsample_nearest", F.upsample_nearest, reference, by_former_names, tolerance=PLACES),
+    Case("upsample_bilinear", F.upsample_bilinear, bilinear, by_former_names, tolerance=PLACES),
 ]

@@ -5,7 +5,7 @@ import pytest
 
 import nncore as nc
 from nncore import models, nn
-from nncore.models.resnet import BasicBlock, Bottleneck
+from nncore.models.resnet import BasicBlock, Bottleneck, SqueezeExcitation
 from nncore.models.vgg import make_layers
 from test_models import PARAMETERS
 
@@ -139,3 +139,14 @@ def test_outputs_and_gradients(name):
         np.testing.assert_allclose(q.grad.numpy(), p.grad.numpy(), rtol=1e-6, atol=small, err_msg=key)
     for (key, p), q in zip(theirs.named_buffers(), ours.buffers(), strict=True):
         np.testing.assert_allclose(q.numpy(), p.numpy(), rtol=1e-9, atol=1e-12, err_msg=key)
+
+
+def test_squeeze_excitation():
+    theirs, ours = pytest.importorskip("torchvision.ops").SqueezeExcitation(32, 4), SqueezeExcitation(32, 4)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    ours.load_state_dict({key: nc.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
+    x = np.random.default_rng(0).standard_normal((2, 32, 5, 6)).astype("float32")
+    with torch.no_grad(), nc.no_grad():
+        np.testing.assert_allclose(
+            ours(nc.tensor(x)).numpy(), theirs(torch.from_numpy(x)).numpy(), rtol=1e-5, atol=1e-6
+        )

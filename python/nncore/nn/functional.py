@@ -43,7 +43,7 @@ from nncore.ops.fold import fold, unfold
 from nncore.ops.gemm import bilinear, linear
 from nncore.ops.index import embedding, one_hot
 from nncore.ops.inplace_activation import celu_, elu_, hardtanh_, leaky_relu_, relu_, rrelu_, selu_, threshold_
-from nncore.ops.interpolate import interpolate, upsample
+from nncore.ops.interpolate import interpolate, upsample, upsample_bilinear, upsample_nearest
 from nncore.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
