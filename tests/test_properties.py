@@ -118,6 +118,13 @@ def test_convolutions_of_any_geometry(data, dtype):
     name = f"conv{rank}d"
     got = getattr(nc.nn.functional, name)(nc.from_numpy(x), nc.from_numpy(w), **options).numpy()
     np.testing.assert_allclose(got, getattr(ref.conv, name)(x, w, **options), **tolerance(dtype))
+    inputs = [nc.tensor(a, requires_grad=True) for a in (x, w)]
+    gy = np.random.default_rng(data.draw(seeds)).standard_normal(got.shape).astype(dtype)
+    gx, gw = nc.autograd.grad(getattr(nc.nn.functional, name)(*inputs, **options), inputs, nc.from_numpy(gy))
+    padding = options["padding"]
+    windows = (options["stride"], padding, padding, options["dilation"], options["groups"])
+    np.testing.assert_allclose(gx.numpy(), ref.conv.conv_backward_input(gy, w, x.shape, windows), **tolerance(dtype))
+    np.testing.assert_allclose(gw.numpy(), ref.conv.conv_backward_weight(gy, x, w.shape, windows), **tolerance(dtype))
 
 
 @given(st.data(), dtypes)

@@ -22,6 +22,8 @@ GEOMETRIES_2D = [
     (2, 4, 1, 1, (6, 5), (3, 3), {"padding": 1}),  # depthwise
     (1, 3, 1, 2, (6, 5), (3, 3), {"stride": 2}),  # depthwise with multiplier
     (1, 4, 1, 1, (7, 6), (3, 2), {"stride": 2, "padding": 1, "dilation": 2}),
+    (2, 3, 1, 1, (6, 7), (2, 2), {"padding": 1, "dilation": 2}),  # two taps that reach as far as three
+    (1, 1, 1, 1, (5, 1), (3, 2), {"padding": 1, "dilation": (1, 2)}),  # the two columns meet padding only
     (2, 1, 2, 3, (5, 6), (2, 3), {"padding": "same"}),  # one more zero at the end
     (1, 1, 2, 3, (5, 6), (2, 3), {"padding": "same", "dilation": (1, 2)}),
     (1, 1, 2, 3, (5, 6), (2, 3), {"padding": "valid", "stride": 2}),

@@ -261,6 +261,7 @@ bool correlate_narrow(const Correlation& p, const LaunchContext& ctx) {
   if (p.axis[0].in != 1 || !p.axis[0].pointwise() || p.y_size[0] != 1) return false;
   const int64_t stride = p.axis[2].stride;
   if (stride > 2 || !around(p.axis[1], stride) || !around(p.axis[2], stride)) return false;
+  if (p.phase[1]->taps != 3 || p.phase[2]->taps != 3) return false;  // two taps, with a gap between them, reach as far
   return dispatch<Correlate>(p.dtype, stride, p.axis[2].out, p, ctx);
 }
 

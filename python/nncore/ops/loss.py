@@ -183,12 +183,30 @@ def _binary_cross_entropy(x, t):
         "binary_cross_entropy",
         loss,
         (x, t),
-        (
-            lambda gy, x, t: gy * (x - t) / ((1 - x) * x).clamp(min=LEAST),
-            lambda gy, x, t: gy * ((-x).log1p() - x.log()),
-        ),
+        (_binary_cross_entropy_backward, lambda gy, x, t: gy * ((-x).log1p() - x.log())),
         (x, t),
     )
+
+
+def _binary_cross_entropy_backward(gy, x, t):
+    # Its own rule too: the clamp is flat where x is 0 or 1.
+    with autograd.no_grad():
+        gx = gy * (x - t) / ((1 - x) * x).clamp(min=LEAST)
+    return autograd.record(
+        "binary_cross_entropy_backward",
+        gx,
+        (gy, x, t),
+        (
+            lambda ggx, gy, x, t: ggx * (x - t) / _x_times_rest(x),
+            lambda ggx, gy, x, t: ggx * gy * (x * x - 2 * x * t + t) / _x_times_rest(x) ** 2,
+            lambda ggx, gy, x, t: -ggx * gy / _x_times_rest(x),
+        ),
+        (gy, x, t),
+    )
+
+
+def _x_times_rest(x):
+    return (x + 1e-12) * (1 - x + 1e-12)
 
 
 def _from_logits(x, t, pos_weight):
