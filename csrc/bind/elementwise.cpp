@@ -4,6 +4,33 @@
 #include "bind/bind.h"
 #include "ops/op_info.h"
 
+namespace pybind11::detail {
+
+// An array or a number. pybind11's own caster asks first whether a number might be an array, which takes it longer than
+// the operation takes.
+template <>
+struct type_caster<nn::Operand> {
+  PYBIND11_TYPE_CASTER(nn::Operand, make_caster<nn::Array>::name + const_name(" | ") + make_caster<nn::Scalar>::name);
+
+  bool load(handle source, bool convert) {
+    make_caster<nn::Scalar> number;
+    if ((PyFloat_Check(source.ptr()) || PyLong_Check(source.ptr())) && number.load(source, convert)) {
+      value = cast_op<nn::Scalar&>(number);
+      return true;
+    }
+    make_caster<nn::Array> array;
+    if (array.load(source, convert)) {
+      value = cast_op<nn::Array&>(array);
+      return true;
+    }
+    if (!number.load(source, convert)) return false;
+    value = cast_op<nn::Scalar&>(number);
+    return true;
+  }
+};
+
+}  // namespace pybind11::detail
+
 namespace nn {
 namespace {
 

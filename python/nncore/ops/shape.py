@@ -53,11 +53,14 @@ def permute(input: Tensor, *order, dims=None) -> Tensor:
     nncore.Size([4, 2, 3])
     """
     dims = shape_arguments(order, dims)
-    inverse = tuple(sorted(range(len(dims)), key=lambda i: dims[i] % max(len(dims), 1)))
-    return view_of("permute", input, _core.permute(input._array, dims), _permute_rule, (inverse,))
+    return view_of("permute", input, _core.permute(input._array, dims), _permute_rule, (dims,))
 
 
-_permute_rule = (lambda gy, inverse: gy.permute(inverse),)
+def _permute_back(gy: Tensor, dims: tuple) -> Tensor:
+    return gy.permute(tuple(sorted(range(len(dims)), key=lambda i: dims[i] % len(dims))))
+
+
+_permute_rule = (_permute_back,)
 
 
 @tensor_method
@@ -228,7 +231,9 @@ def _matrix_transpose(input: Tensor) -> Tensor:
     return transpose(input, -2, -1)
 
 
-Tensor.T = property(lambda self: permute(self, tuple(reversed(range(self.ndim)))), doc="The dimensions reversed.")
+Tensor.T = property(
+    lambda self: permute(self, tuple(range(self._array.ndim - 1, -1, -1))), doc="The dimensions reversed."
+)
 Tensor.mT = property(_matrix_transpose)
 swapaxes = swapdims = Tensor.swapaxes = Tensor.swapdims = transpose
 moveaxis = Tensor.moveaxis = movedim
