@@ -69,3 +69,36 @@ def test_module():
         np.testing.assert_array_equal(
             nc.nn.CTCLoss(**settings)(*call).detach().numpy(), F.ctc_loss(*call, **settings).detach().numpy()
         )
+
+
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_both_ways_to_the_gradient(zero_infinity):
+    """The kernel's gradient, and that of the composed loss, which is taken where it is differentiated again."""
+    log_probs = nc.log_softmax(logits(8, 4, 5), 2).detach().requires_grad_()
+    targets = nc.tensor([[1, 1, 2], [4, 3, 4], [1, 2, 3], [2, 2, 2]])
+    losses = F.ctc_loss(log_probs, targets, (8, 6, 0, 4), (3, 2, 0, 3), reduction="none", zero_infinity=zero_infinity)
+    gy = nc.tensor([1.0, 2.0, 3.0, 4.0]).double()
+    (fast,) = nc.autograd.grad([losses], [log_probs], [gy], retain_graph=True)
+    (slow,) = nc.autograd.grad([losses], [log_probs], [gy], create_graph=True)
+    assert slow.requires_grad
+    np.testing.assert_allclose(fast.numpy(), slow.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_the_kernel_checks_what_it_is_given():
+    x, labels = nc.zeros(4, 2, 3), nc.tensor([[1, 2], [1, 1]])
+    whole = nc.tensor([4, 4]), nc.tensor([2, 2])
+
+    def call(x=x, labels=labels, frames=whole[0], lengths=whole[1], blank=0):
+        return nc._core.ctc_loss(*(t._array for t in (x, labels, frames, lengths)), blank, False, True)
+
+    call()
+    for wrong, message in [
+        ({"labels": labels + 2}, "expected labels of 0 to 2, got 3"),
+        ({"frames": nc.tensor([5, 4])}, "expected frames of 0 to 4, got 5"),
+        ({"lengths": nc.tensor([2, -1])}, "expected lengths of 0 to 2, got -1"),
+        ({"lengths": nc.tensor([2])}, r"expected lengths \[2\] of int64, got \[1\]"),
+        ({"blank": 3}, "blank must be in label range, 0 to 2, got 3"),
+        ({"x": nc.zeros(4, 3)}, r"expected log_probs \[T, N, C\]"),
+    ]:
+        with pytest.raises(RuntimeError, match=message):
+            call(**wrong)

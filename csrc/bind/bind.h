@@ -69,6 +69,7 @@ void bind_optim(py::module_& m);
 void bind_reduce(py::module_& m);
 void bind_pool(py::module_& m);
 void bind_softmax_xent(py::module_& m);
+void bind_ctc(py::module_& m);
 void bind_rnn(py::module_& m);
 void bind_norm(py::module_& m);
 void bind_index(py::module_& m);

@@ -35,6 +35,7 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_reduce(m);
   nn::bind_pool(m);
   nn::bind_softmax_xent(m);
+  nn::bind_ctc(m);
   nn::bind_rnn(m);
   nn::bind_norm(m);
   nn::bind_index(m);

@@ -7,6 +7,7 @@
 
 #include "core/device.h"
 #include "core/kernels/conv.h"
+#include "core/kernels/ctc.h"
 #include "core/kernels/elementwise.h"
 #include "core/kernels/gemm.h"
 #include "core/kernels/index.h"
@@ -31,6 +32,7 @@ struct KernelTable {
   const ScanKernels& scan;
   const PoolKernels& pool;
   const SoftmaxXentKernels& softmax_xent;
+  const CtcKernels& ctc;
   const RnnKernels& rnn;
   const NormKernels& norm;
   const IndexKernels& index;

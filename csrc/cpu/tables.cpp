@@ -16,6 +16,7 @@
   X(Scan, scan)                \
   X(Pool, pool)                \
   X(SoftmaxXent, softmax_xent) \
+  X(Ctc, ctc)                  \
   X(Rnn, rnn)                  \
   X(Norm, norm)                \
   X(Index, index)              \

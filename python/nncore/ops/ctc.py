@@ -1,13 +1,16 @@
 """Connectionist temporal classification: the loss of a label sequence that is not aligned with the frames.
 
-Composed of other operations: the forward recursion over time runs for all samples and states of the batch at once.
+The native kernel computes the losses and, in the same pass over time, their gradient by logits. Where that gradient is
+to have a derivative itself, the loss is composed of other operations instead (`_composed`): the same recursion, for all
+samples and states of the batch at once.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from nncore.autograd import is_grad_enabled, record
+from nncore import _core
+from nncore.autograd import grad, is_grad_enabled, record
 from nncore.ops.creation import tensor
 from nncore.ops.elementwise import where
 from nncore.ops.index import gather
@@ -54,16 +57,37 @@ def ctc_loss(
     reduction = check_reduction(reduction)
     labels, frames, lengths = _check(log_probs, targets, input_lengths, target_lengths, blank)
     x = log_probs if log_probs.ndim == 3 else log_probs.unsqueeze(1)
-    inside = tensor(np.arange(x.shape[0])[:, None] < frames, device=x.device).unsqueeze(2)  # [T, N, 1]
-    loss = _with_logit_gradient(x, inside, _negative_log_likelihood(x, inside, labels, frames, lengths, blank))
-    impossible = loss.detach() > -_NEVER / 2
-    if zero_infinity:
-        loss = where(impossible, 0.0, loss)
-    else:
-        loss = _infinite(loss, impossible)
+    loss = _native(x, labels, frames, lengths, blank, zero_infinity)
     if reduction == "mean":
         loss = loss / tensor(np.maximum(lengths, 1), dtype=loss.dtype, device=loss.device)
     return reduced(loss if log_probs.ndim == 3 else loss.reshape(()), reduction)
+
+
+def _native(x: Tensor, labels, frames, lengths, blank: int, zero_infinity: bool) -> Tensor:
+    """The loss of each sample."""
+    wanted = is_grad_enabled() and x.requires_grad
+    given = [tensor(values, device=x.device)._array for values in (labels, frames, lengths)]
+    loss, gradient = _core.ctc_loss(x._array, *given, blank, zero_infinity, wanted)
+    saved = (x, Tensor(gradient), labels, frames, lengths, blank, zero_infinity) if wanted else ()
+    return record("ctc_loss", Tensor(loss), (x,), _ctc_rule, saved)
+
+
+def _ctc_gradient(gy: Tensor, x: Tensor, gradient: Tensor, *given) -> Tensor:
+    """gy times the gradient that the kernel left; while recording, the gradient of the composed loss."""
+    if not is_grad_enabled():
+        return gradient * gy.unsqueeze(1)
+    return grad(_composed(x, *given), x, gy, create_graph=True)[0]
+
+
+_ctc_rule = (_ctc_gradient,)
+
+
+def _composed(x: Tensor, labels, frames, lengths, blank: int, zero_infinity: bool) -> Tensor:
+    """The loss of each sample, made of operations."""
+    inside = tensor(np.arange(x.shape[0])[:, None] < frames, device=x.device).unsqueeze(2)  # [T, N, 1]
+    loss = _with_logit_gradient(x, inside, _negative_log_likelihood(x, inside, labels, frames, lengths, blank))
+    impossible = loss.detach() > -_NEVER / 2
+    return where(impossible, 0.0, loss) if zero_infinity else _infinite(loss, impossible)
 
 
 def _negative_log_likelihood(x, inside, labels, frames, lengths, blank: int):
@@ -95,8 +119,6 @@ def _negative_log_likelihood(x, inside, labels, frames, lengths, blank: int):
 
 def _with_logit_gradient(x, inside, loss):
     """The loss, with exp(log_probs) added to its gradient: a term that is 0 and has this derivative."""
-    if not (is_grad_enabled() and x.requires_grad):
-        return loss
     probability = where(inside, x, 0.0).exp()
     return loss + (probability - probability.detach()).sum((0, 2))
 
@@ -105,7 +127,7 @@ def _infinite(loss: Tensor, impossible: Tensor) -> Tensor:
     """inf where there is no alignment; its gradient is NaN, as in PyTorch."""
     factor = where(impossible, float("nan"), loss.new_ones(()))
     value = where(impossible, float("inf"), loss.detach())
-    return record("ctc_loss", value, (loss,), (lambda gy, factor: gy * factor,), (factor,))
+    return record("infinite", value, (loss,), (lambda gy, factor: gy * factor,), (factor,))
 
 
 # ---- what is given ----
