@@ -71,3 +71,50 @@ def test_char_rnn_samples():
         model.sample(nc.zeros(0, dtype=nc.int64), 3)
     with pytest.raises(ValueError, match="cell should be one of rnn, lstm, gru, got 'tree'"):
         models.CharRNN(5, cell="tree")
+
+
+def test_transformer_language_model():
+    nc.manual_seed(0)
+    model, tokens = models.TransformerLM(8, features=32, heads=4, dropout=0.0, max_length=7), eight_texts()
+    scores = model(tokens)
+    assert scores.shape == (8, 7, 8)
+    changed = nc.tensor(np.where(np.arange(7) > 3, 7 - tokens.numpy(), tokens.numpy()))
+    np.testing.assert_allclose(
+        model(changed)[:, :4].detach().numpy(), scores[:, :4].detach().numpy(), rtol=1e-5, atol=1e-6
+    )
+    scores.sum().backward()
+    assert all(p.grad is not None and np.isfinite(p.grad.numpy()).all() for p in model.parameters())
+    assert learn(model, next_token_loss(model, tokens), 100, 3e-3) < 0.05
+    for text in tokens:
+        np.testing.assert_array_equal(model.sample(text[:1], 6, temperature=0).numpy(), text.numpy())
+    assert len(model.sample(tokens[0], 5)) == 12  # beyond max_length it sees the last tokens
+    with pytest.raises(ValueError, match=r"at most 7 steps, got \[1, 9, 32\]"):
+        model(nc.zeros(1, 9, dtype=nc.int64))
+
+
+def test_transformer_classifier():
+    nc.manual_seed(0)
+    model = models.TransformerClassifier(9, 8, features=32, heads=4, dropout=0.0)
+    random = np.random.default_rng(0)
+    tokens, labels = nc.tensor(random.integers(0, 9, (8, 12))), nc.arange(8)
+    lengths = nc.tensor([12, 3, 7, 1, 12, 9, 5, 2])
+    behind = nc.tensor(np.where(np.arange(12) < lengths.numpy()[:, None], tokens.numpy(), 8 - tokens.numpy()))
+    scores = model(tokens, lengths)
+    assert scores.shape == (8, 8)
+    np.testing.assert_allclose(model(behind, lengths).detach().numpy(), scores.detach().numpy(), rtol=1e-5, atol=1e-6)
+    alone = model(tokens[1:2, :3]).detach().numpy()
+    np.testing.assert_allclose(scores[1:2].detach().numpy(), alone, rtol=1e-4, atol=1e-5)
+    scores.sum().backward()
+    assert all(p.grad is not None and np.isfinite(p.grad.numpy()).all() for p in model.parameters())
+    assert learn(model, lambda: F.cross_entropy(model(tokens, lengths), labels), 60, 3e-3) < 0.05
+    with pytest.raises(ValueError, match="expected 8 lengths from 1 to 12"):
+        model(tokens, nc.zeros(8, dtype=nc.int64))
+
+
+def test_positional_encoding():
+    table = models.PositionalEncoding(5, 10, dropout=0.0)(nc.zeros(10, 5)).numpy()
+    t = np.arange(10)
+    for i in range(5):
+        turn = t / 10000 ** ((i - i % 2) / 5)
+        np.testing.assert_allclose(table[:, i], (np.cos if i % 2 else np.sin)(turn), atol=2e-6)
+    assert not models.PositionalEncoding(4).state_dict()

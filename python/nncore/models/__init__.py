@@ -37,6 +37,7 @@ from nncore.models.resnet_cifar import (
     wrn_28_10,
 )
 from nncore.models.small_cnn import SmallCNN
+from nncore.models.transformer import PositionalEncoding, TransformerClassifier, TransformerLM
 from nncore.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 
 __all__ = [
@@ -52,8 +53,11 @@ __all__ = [
     "GoogLeNetOutputs",
     "LeNet5",
     "MobileNetV2",
+    "PositionalEncoding",
     "ResNet",
     "SmallCNN",
+    "TransformerClassifier",
+    "TransformerLM",
     "WideResNet",
     "alexnet",
     "densenet121",
