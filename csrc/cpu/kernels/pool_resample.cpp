@@ -1,10 +1,11 @@
 // Linear maps of the axes of planes, given as tables of places and weights: interpolation and its adjoint.
 //
-// The axes are separable, so a plane goes through up to three passes, last axis first: each row along the last axis
-// gathers its taps; then rows, and after them whole slices, are combined, a register of columns at a time, with one
-// weight for each tap. What lies between the passes stays in the level-2 cache, because they follow each other plane by
-// plane. Parallel over planes; a sum has the order of its taps.
-// Bytes: x and y once. Bound: memory for nearest neighbours, the gathers of the first pass for more taps.
+// The axes are separable, so a plane goes through up to three passes: each row along the last axis gathers its taps;
+// rows, and whole slices, are combined, a register of columns at a time, with one weight for each tap. Rows are
+// combined first where that leaves fewer of them. What lies between the passes stays in the level-2 cache, because they
+// follow each other slice by slice. Parallel over planes; a sum has the order of its taps. Where all that a table does
+// is copy, as in padding, both axes are one pass. Bytes: x and y once. Bound: memory for nearest neighbours, the
+// gathers of the first pass for more taps.
 #include "core/parallel.h"
 #include "cpu/kernels/pool_kernels.h"
 #include "cpu/kernels/pool_window.h"
@@ -118,37 +119,52 @@ void combine_rows(const T* x, int64_t columns, const ResampleAxis& a, T* y) {
   }
 }
 
-// The planes [begin, end), each through the passes that have a table; the last of them writes y.
+// The last two axes of one slice, whichever first makes less of it.
+template <class T>
+struct SliceMaps {
+  const ResampleAxis &height, &width;
+  const RowGather<T>& gather;
+  bool copied = only_copies<T>(height);
+
+  void gather_rows(const T* x, int64_t rows, T* y) const {
+    for (int64_t row = 0; row < rows; ++row) gather(x + row * width.in, y + row * width.out);
+  }
+
+  void operator()(const T* x, T* between, T* y) const {
+    if (!height.index && !width.index) {
+      __builtin_memcpy(y, x, height.in * width.in * sizeof(T));
+    } else if (!height.index) {
+      gather_rows(x, height.in, y);
+    } else if (!width.index) {
+      combine_rows(x, width.in, height, y);
+    } else if (copied) {
+      copy_rows(x, height, width, gather, y);
+    } else if (height.out < height.in) {
+      combine_rows(x, width.in, height, between);
+      gather_rows(between, height.out, y);
+    } else {
+      gather_rows(x, height.in, between);
+      combine_rows(between, width.out, height, y);
+    }
+  }
+};
+
+// The planes [begin, end): every slice of a plane, and then, where the first axis has a table, the slices combined.
 template <class T>
 void resample_planes(const ResampleArgs& a, int64_t begin, int64_t end) {
   const ResampleAxis &depth = a.axis[0], &height = a.axis[1], &width = a.axis[2];
-  const int64_t in = depth.in * height.in * width.in, out = depth.out * height.out * width.out;
-  const int64_t wide = depth.in * height.in * width.out, high = depth.in * height.out * width.out;
-  const Scratch memory((width.in + 1 + wide + high) * sizeof(T));
-  T *spare = static_cast<T*>(memory.data), *after_width = spare + width.in + 1, *after_height = after_width + wide;
+  const int64_t in = height.in * width.in, out = height.out * width.out;
+  const int64_t between = height.out < height.in ? height.out * width.in : height.in * width.out;
+  const Scratch memory((width.in + 1 + between + (depth.index ? depth.in * out : 0)) * sizeof(T));
+  T *spare = static_cast<T*>(memory.data), *middle = spare + width.in + 1, *slices = middle + between;
   const RowGather<T> gather(width, spare);
-  const bool copied = width.index && only_copies<T>(height);
+  const SliceMaps<T> maps{height, width, gather};
   for (int64_t p = begin; p < end; ++p) {
-    const T* from = static_cast<const T*>(a.x) + p * in;
-    T* y = static_cast<T*>(a.y) + p * out;
-    if (width.index && !copied) {
-      T* to = height.index || depth.index ? after_width : y;
-      for (int64_t row = 0; row < depth.in * height.in; ++row) gather(from + row * width.in, to + row * width.out);
-      from = to;
-    }
-    if (copied) {
-      T* to = depth.index ? after_height : y;
-      for (int64_t d = 0; d < depth.in; ++d)
-        copy_rows(from + d * height.in * width.in, height, width, gather, to + d * height.out * width.out);
-      from = to;
-    } else if (height.index) {
-      T* to = depth.index ? after_height : y;
-      for (int64_t d = 0; d < depth.in; ++d)
-        combine_rows(from + d * height.in * width.out, width.out, height, to + d * height.out * width.out);
-      from = to;
-    }
-    if (depth.index) combine_rows(from, height.out * width.out, depth, y);
-    if (!width.index && !height.index && !depth.index) __builtin_memcpy(y, from, out * sizeof(T));
+    const T* x = static_cast<const T*>(a.x) + p * depth.in * in;
+    T* y = static_cast<T*>(a.y) + p * depth.out * out;
+    T* to = depth.index ? slices : y;
+    for (int64_t d = 0; d < depth.in; ++d) maps(x + d * in, middle, to + d * out);
+    if (depth.index) combine_rows(slices, out, depth, y);
   }
 }
 

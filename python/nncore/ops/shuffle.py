@@ -1,8 +1,11 @@
-"""Elements moved between channels and space, and among channels: reshape, permute, reshape."""
+"""Elements moved between channels and space, and among channels: reshape, permute, reshape, or windows of pixels."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from nncore.ops.fold import fold, unfold
 
 if TYPE_CHECKING:
     from nncore.tensor import Tensor
@@ -29,6 +32,9 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
             f"but input.size(-3)={channels} is not divisible by {r * r}"
         )
+    if _as_windows(input):
+        columns = input.reshape(math.prod(lead), channels, h * w)
+        return fold(columns, (h * r, w * r), r, stride=r).reshape(*lead, channels // (r * r), h * r, w * r)
     n = len(lead)
     split = input.reshape(*lead, channels // (r * r), r, r, h, w)
     moved = split.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)
@@ -50,6 +56,9 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
                 f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input has {name} {extent} "
                 f"and downscale_factor is {r}"
             )
+    if _as_windows(input):
+        columns = unfold(input.reshape(math.prod(lead), channels, height, width), r, stride=r)
+        return columns.reshape(*lead, channels * r * r, height // r, width // r)
     n = len(lead)
     split = input.reshape(*lead, channels, height // r, r, width // r, r)
     moved = split.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
@@ -77,6 +86,11 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"and {groups} groups."
         )
     return input.reshape(n, groups, channels // groups, *space).transpose(1, 2).reshape(n, channels, *space)
+
+
+def _as_windows(input: Tensor) -> bool:
+    """Whether fold and unfold serve: r x r pixels are a window of that stride, and their kernels move whole rows."""
+    return input._array.is_floating and input._array.numel > 0
 
 
 def _check(operation: str, input: Tensor, name: str, factor: int) -> None:

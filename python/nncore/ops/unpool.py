@@ -98,11 +98,12 @@ def _max_unpool(spatial: int, input, indices, kernel_size, stride, padding, outp
     size = _unpooled_size(input, kernel, step, _extents(name, "padding", padding, spatial), output_size)
     lead = tuple(input.shape[: input.ndim - spatial])
     places = math.prod(size)
-    if input.numel() and not bool(((indices >= 0) & (indices < places)).all()):
-        raise RuntimeError(f"{name}: found an invalid max index: expected indices in [0, {places}) for output {size}")
     flat = zeros(*lead, places, dtype=input.dtype, device=input.device)
     count = math.prod(input.shape[input.ndim - spatial :])
-    y = flat.scatter(-1, indices.to(_core.dtype.int64).reshape(*lead, count), input.reshape(*lead, count))
+    try:
+        y = flat.scatter(-1, indices.to(_core.dtype.int64).reshape(*lead, count), input.reshape(*lead, count))
+    except (IndexError, RuntimeError) as error:
+        raise RuntimeError(f"{name}: found an invalid max index for output size {list(size)}: {error}") from None
     return y.reshape(*lead, *size)
 
 
