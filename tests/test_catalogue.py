@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 
 import nncore as nc
@@ -13,7 +14,7 @@ def public_operations() -> dict[str, types.FunctionType]:
     found = {}
     for place in (nc, nc.nn.functional, nc.linalg):
         for name, value in vars(place).items():
-            module = getattr(value, "__module__", None) or ""
+            module = getattr(inspect.unwrap(value), "__module__", None) or "" if callable(value) else ""
             if isinstance(value, types.FunctionType) and not name.startswith("_") and module.startswith("nncore.ops."):
                 found[name] = value
     return found

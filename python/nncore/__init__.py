@@ -283,7 +283,13 @@ __version__ = _core.version
 
 from nncore import data, linalg, nn, optim, testing, utils  # noqa: E402
 from nncore.layer_table import summary  # noqa: E402
+from nncore.ops.guard import guard_methods as _guard_methods  # noqa: E402
+from nncore.ops.guard import guard_public as _guard_public  # noqa: E402
 from nncore.serialization import load, save  # noqa: E402
+
+for _namespace in (globals(), vars(nn.functional), vars(linalg)):
+    _guard_public(_namespace)
+_guard_methods()
 
 _ON_DEMAND = (
     "cuda",

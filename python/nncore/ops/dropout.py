@@ -18,7 +18,7 @@ def _check(p: float) -> None:
 
 def _applied(operation, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
     _check(p)
-    if not training or p == 0 or input.numel() == 0:
+    if input.numel() == 0 or not training or p == 0:
         return input
     return in_place(operation, input, p) if inplace else operation(input, p)
 

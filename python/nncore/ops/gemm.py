@@ -65,8 +65,7 @@ def _matmul_other(gy: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 _matmul_rule = (_matmul_input, _matmul_other)
-Tensor.__matmul__ = lambda self, other: matmul(self, other)
-Tensor.__rmatmul__ = lambda self, other: matmul(other, self)
+Tensor.__matmul__ = lambda self, other: matmul(self, other) if isinstance(other, Tensor) else NotImplemented
 
 
 def _check(name: str, what: str, a: Tensor, a_ndim: int, b: Tensor, b_ndim: int) -> None:
