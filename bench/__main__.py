@@ -71,7 +71,7 @@ def main() -> None:
     if rows:
         print("", *report.summary_lines(rows), sep="\n")
     if options.json:
-        cases = [{"group": b.group, "name": b.name, "seconds": b.seconds, "ratio": b.ratio} for b in done]
+        cases = [report.record(b, facts) for b in done]
         options.json.write_text(json.dumps({"machine": facts, "summary": rows, "cases": cases}, indent=1) + "\n")
 
 

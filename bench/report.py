@@ -44,6 +44,13 @@ def row(bench: Bench, machine: dict) -> tuple[str, ...]:
     return (bench.name, *times, ratio, *speed(bench, machine))
 
 
+def record(bench: Bench, machine: dict) -> dict:
+    """Everything of a line, for the JSON file."""
+    reached, share = speed(bench, machine)
+    measured = {"seconds": bench.seconds, "ratio": bench.ratio, "reached": reached, "of the peak": share}
+    return {"group": bench.group, "name": bench.name, **measured}
+
+
 def line(cells: tuple[str, ...]) -> str:
     """The first column to the left, the others to the right."""
     return f"{cells[0]:<36}" + "".join(f"{c:>15}" for c in cells[1:])

@@ -100,7 +100,7 @@ for name, losses in final.items():
     print(f"{name:>18}" + "".join(f"{loss:12.2e}" for loss in losses.values()))
 
 save(nc.viz.paths(ways), "07_optimizers.png")
-animation = nc.viz.animate_paths(ways, frames=20 if QUICK else 70)
+animation = nc.viz.animate_paths(ways, frames=5 if QUICK else 70)
 animation.save(FOLDER / "07_optimizers.gif", writer="pillow", dpi=60)
 print(f"animation: {FOLDER / '07_optimizers.gif'}")
 

@@ -106,3 +106,30 @@ def test_16_memory(lecture):
     assert program.text.startswith("The Zen of Python")
     for losses, _ in program.texts.values():
         assert losses[-1] < losses[0]
+
+
+def test_14_convolutional_networks(lecture):
+    program = lecture(14)
+    assert program.cnn_losses[-1] < program.cnn_losses[0]
+    assert program.cnn_accuracy > 0.5
+    assert set(program.curves) == {"residual", "plain"}
+    parameters, products, seconds = program.table["ResNet-20 (2015)"]
+    assert 0.26e6 < parameters < 0.28e6  # the paper says 0.27 million
+    assert 40e6 < products < 42e6
+    assert seconds > 0
+
+
+def test_17_inside_a_cnn(lecture):
+    program = lecture(17)
+    assert program.cost["as trained"] > 0.5
+    assert program.fold_error < 1e-3
+    assert program.cost["batch norm folded"] == pytest.approx(program.cost["as trained"], abs=0.01)
+    assert program.cost["weights in 8 bits"] == pytest.approx(program.cost["as trained"], abs=0.03)
+    assert program.zeros == pytest.approx(0.9, abs=0.02)
+    integers, scale = program.quantise(program.net[0].weight, 8)
+    assert np.abs(integers).max() == 127
+    assert np.abs(integers * scale - program.net[0].weight.detach().numpy()).max() <= scale.max() / 2 + 1e-7
+    for _, saliency, cam in program.explained.values():
+        assert saliency.shape == program.test_images.shape[2:]
+        assert 0 <= cam.min() <= cam.max() <= 1
+    assert len(program.pictures) == 3
