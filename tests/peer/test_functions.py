@@ -18,12 +18,20 @@ SINGLE_PRECISION = {"celu": 1e-7, "hardsigmoid": 1e-7}
 # Second derivatives that PyTorch lacks.
 FIRST_ONLY = {"hardsigmoid", "cdist", "pdist", "multi_margin_loss", "multilabel_margin_loss"}
 
+# Equal elements keep their order here always, in PyTorch where it is told so.
+STABLE = {
+    "sort": lambda x, dim=-1, descending=False: torch.sort(x, dim=dim, descending=descending, stable=True),
+    "argsort": lambda x, dim=-1, descending=False: torch.argsort(x, dim=dim, descending=descending, stable=True),
+}
+
 SEED = int(os.environ.get("NNCORE_PEER_SEED", "0")) or int.from_bytes(os.urandom(4), "little")
 
 
 def torch_function(case: Case):
     """The function that a case names in PyTorch, or None where PyTorch has no such thing."""
     name = case.torch or case.name
+    if name in STABLE:
+        return STABLE[name]
     for home in (torch.nn.functional, torch, torch.special, torch.linalg, torch.Tensor):
         if hasattr(home, name):
             return getattr(home, name)

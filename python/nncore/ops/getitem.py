@@ -28,8 +28,11 @@ def getitem(x: Tensor, key) -> Tensor:
     if type(key) is int:
         _refuse_scalar(x)
         return x.select(0, key)
-    if type(key) is slice or type(key) is tuple:
-        part = _simple(x, (key,) if type(key) is slice else key)
+    if type(key) is slice and x._array.ndim > 0:
+        part = _sliced(x, 0, key)
+        return part.view(part.shape) if part is x else part
+    if type(key) is tuple:
+        part = _simple(x, key)
         if part is not None:
             return part.view(part.shape) if part is x else part
     if isinstance(key, Tensor):
