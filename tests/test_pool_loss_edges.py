@@ -43,8 +43,8 @@ def test_softmax_without_dim_warns_and_chooses_as_pytorch():
 
 
 def test_windows_that_dilation_leads_past_a_small_input():
-    x = nc.ones(1, 1, requires_grad=True)
-    y = pool.max_pool1d(x, 2, stride=1, padding=2, dilation=4)
+    x = nc.ones(1, 3, requires_grad=True)
+    y = pool.max_pool1d(x, 2, stride=1, padding=1, dilation=4)  # positions -1 and 3
     assert y.item() == -np.inf
     y.sum().backward()
     assert np.isfinite(x.grad.numpy()).all()
@@ -63,3 +63,18 @@ def test_the_backward_kernels_refuse_what_does_not_fit():
         nc._core.softmax_backward(nc.ones(2, 3, dtype=nc.float64)._array, y, 1, False)
     with pytest.raises(RuntimeError, match="avg_pool_backward: expected a gradient"):
         nc._core.avg_pool_backward(nc.ones(1, 3, 3)._array, (1, 4, 4), (2, 2), (2, 2), (0, 0), False, True, 0)
+
+
+@pytest.mark.parametrize("dtype", [nc.uint8, nc.int32, nc.int64])
+def test_max_pooling_of_integers(dtype):
+    x = (nc.arange(16) * 7 % 16).to(dtype).reshape(1, 4, 4)
+    y, index = nc.nn.functional.max_pool2d(x, 2, return_indices=True)
+    assert y.dtype == dtype
+    np.testing.assert_array_equal(y.numpy(), [[[12, 14], [15, 13]]])
+    np.testing.assert_array_equal(x.flatten().numpy()[index.numpy()], y.numpy())
+    np.testing.assert_array_equal(nc.nn.functional.max_pool3d(x.reshape(1, 1, 4, 4), (1, 2, 2)).numpy(), [y.numpy()])
+
+
+def test_max_pooling_of_integers_that_float64_does_not_hold():
+    with pytest.raises(RuntimeError, match=r"max_pool2d: expected integers of at most 2\^53"):
+        nc.nn.functional.max_pool2d(nc.full((1, 2, 2), 2**53 + 1), 2)

@@ -100,7 +100,7 @@ def wrong_windows(spatial: int, dilation: bool):
             yield Wrong((x,), RuntimeError, "dilation should be greater", {"kernel_size": 2, "dilation": 0})
         yield Wrong((x[0, 0],), RuntimeError, rf"Expected {spatial + 1}D or {spatial + 2}D", {"kernel_size": 2})
         yield Wrong((x[:, :0],), RuntimeError, "Expected .* but got", {"kernel_size": 2})
-        yield Wrong((x.astype("int64"),), RuntimeError, "expected dtype float32 or float64", {"kernel_size": 2})
+        yield Wrong((x.astype("bool"),), RuntimeError, "expected dtype float32 or float64", {"kernel_size": 2})
 
     return wrong
 

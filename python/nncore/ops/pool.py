@@ -69,6 +69,9 @@ def _max_result(name: str, input: Tensor, y, index, spatial: int, return_indices
 
 def _max_pool(spatial, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     name = f"max_pool{spatial}d"
+    if spatial > 1 and input.dtype in _INTEGERS:  # as in PyTorch, which refuses them in 1-D
+        window = (kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        return _max_pool_of_integers(spatial, name, input, window)
     kernel = _extents(name, "kernel_size", kernel_size, spatial)
     y, index = _core.max_pool(
         input._array,
@@ -80,6 +83,17 @@ def _max_pool(spatial, input, kernel_size, stride, padding, dilation, ceil_mode,
         return_indices or (input._requires_grad and is_grad_enabled()),
     )
     return _max_result(name, input, y, index, spatial, return_indices)
+
+
+_INTEGERS = (_core.dtype.uint8, _core.dtype.int32, _core.dtype.int64)
+
+
+def _max_pool_of_integers(spatial, name, input, window):
+    """By way of float64, which holds integers up to 2^53 exactly."""
+    if input.dtype == _core.dtype.int64 and input.numel() and int(input.abs().max()) > 2**53:
+        raise RuntimeError(f"{name}: expected integers of at most 2^53, got {int(input.abs().max())}")
+    result = _max_pool(spatial, input.double(), *window)
+    return (result[0].to(input.dtype), result[1]) if window[-1] else result.to(input.dtype)
 
 
 def max_pool_backward(gy: Tensor, index: Tensor, shape: tuple, spatial: int) -> Tensor:
