@@ -490,3 +490,51 @@ def test_module_trees_print_alike():
 
     assert repr(build(nc)) == repr(build(torch))
     assert list(build(nc).state_dict()) == list(build(torch).state_dict())
+
+
+@pytest.mark.parametrize("settings", [{}, {"bias": False}, {"affine": False}])
+@pytest.mark.parametrize("kind", ["conv", "transposed", "linear", "one feature"])
+def test_batch_norm_folded_into_the_layer_before(kind, settings):
+    """The parameters are PyTorch's, and the folded layer does what the two did."""
+    torch.manual_seed(SEED)
+    random = np.random.default_rng(SEED)
+    statistics = {"running_mean": random.standard_normal(4), "running_var": random.uniform(0.1, 2, 4)}
+    made = []
+    for library in (torch, nc):
+        nn = library.nn
+        layer = {
+            "conv": lambda nn=nn: nn.Conv2d(3, 4, 3, bias="bias" not in settings),
+            "transposed": lambda nn=nn: nn.ConvTranspose2d(3, 4, 3),
+            "linear": lambda nn=nn: nn.Linear(3, 4, bias="bias" not in settings),
+            "one feature": lambda nn=nn: nn.Linear(3, 4),
+        }[kind]()
+        features = 1 if kind == "one feature" else 4
+        norm = (
+            nn.BatchNorm2d(features, **settings)
+            if kind in ("conv", "transposed")
+            else nn.BatchNorm1d(features, **settings)
+        )
+        make = to_torch if library is torch else nc.tensor
+        for name, value in statistics.items():
+            getattr(norm, name).copy_(make(value[:features].astype(np.float32)))
+        made.append((layer.eval(), norm.eval()))
+    (theirs, _), (ours, our_norm) = made
+    ours.load_state_dict({key: nc.tensor(value.numpy()) for key, value in theirs.state_dict().items()})
+    fold = "fuse_linear_bn_eval" if isinstance(ours, nc.nn.Linear) else "fuse_conv_bn_eval"
+    more = (True,) if kind == "transposed" else ()
+    folded = getattr(nc.nn.utils, fold)(ours, our_norm, *more)
+    if fold == "fuse_conv_bn_eval" or not settings:  # PyTorch's linear layers need a weight and a bias
+        expected = getattr(torch.nn.utils, fold)(*made[0], *more)
+        assert repr(folded) == repr(expected)
+        for name in ("weight", "bias"):
+            x, y = getattr(expected, name), getattr(folded, name)
+            np.testing.assert_allclose(y.detach().numpy(), x.detach().numpy(), rtol=1e-5, atol=1e-6)
+            assert y.requires_grad == x.requires_grad
+    if kind != "one feature":
+        x = nc.tensor(random.standard_normal((2, 3) if kind == "linear" else (2, 3, 6, 5)).astype(np.float32))
+        np.testing.assert_allclose(folded(x).detach().numpy(), our_norm(ours(x)).detach().numpy(), rtol=1e-4, atol=1e-5)
+    with pytest.raises(AssertionError, match="Fusion only for eval"):
+        getattr(nc.nn.utils, fold)(ours.train(), our_norm)
+    ours.eval()
+    with pytest.raises(AssertionError, match="must not be None"):
+        getattr(nc.nn.utils, fold)(ours, nc.nn.BatchNorm1d(4, track_running_stats=False).eval())

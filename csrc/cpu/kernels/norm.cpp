@@ -1,8 +1,10 @@
 // Normalisation on the CPU: the choice of loops by shape, the running statistics' step, and the table of the kernels.
 //
-// What bounds all of them is memory. Read once and written once forward, two reads and one write backward, at the
-// 42 GB/s of a copy on the two threads of the machine measured (EPYC, AVX-512), [32, 64, 56, 56] of float32 takes
-// 1.2 ms + 1.8 ms.
+// What bounds all of them is memory: read once and written once forward, two reads and one write backward. At the
+// 42 GB/s of a copy on the two threads of the machine measured (EPYC, Zen 5, AVX-512), [32, 64, 56, 56] of float32
+// takes at least 1.2 ms + 1.8 ms. What lies in the second-level cache is not bound by it: there, layer norm of [1024,
+// 256] and batch and group norm of 14 x 14 images move 66 to 90 GB/s forward and 43 to 64 GB/s backward, so that the
+// arithmetic, sums in double precision included, hides behind memory.
 #include "cpu/kernels/norm_kernels.h"
 
 namespace nn::NN_ISA {

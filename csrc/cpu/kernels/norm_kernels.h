@@ -170,6 +170,39 @@ inline void finish_moments(const NormArgs& a, int64_t g, double pivot, double co
   a.var[g] = a.centered ? (var < 0 ? 0.0 : var) : q / count;
 }
 
+// Sums of gy and of gy (x - mean) over runs: in x's precision for a few dozen registers, then in double precision.
+template <class T>
+struct GradientRun {
+  DoubleSum<T> plain, weighted;
+
+  // load_gy(i) is the register of gradients at i, or its first n lanes with load_gy(i, n).
+  template <class Load>
+  NN_MEMBER void add_run(const Load& load_gy, const T* x, int64_t n, T hi, T lo) {
+    constexpr int V = Vec<T>::size;
+    constexpr int64_t kStretch = 64 * V;
+    const auto deviation = [&](Vec<T> v) NN_LAMBDA { return (v - Vec<T>(hi)) - Vec<T>(lo); };
+    for (int64_t i = 0; i < n;) {
+      const int64_t end = least(n, i + kStretch);
+      Vec<T> p[2] = {T(0), T(0)}, w[2] = {T(0), T(0)};
+      for (; i + 2 * V <= end; i += 2 * V)
+        for (int k = 0; k < 2; ++k) {
+          const Vec<T> g = load_gy(i + k * V);
+          p[k] = p[k] + g;
+          w[k] = fma(g, deviation(Vec<T>::load(x + i + k * V)), w[k]);
+        }
+      for (; i < end; i += V) {
+        const int count = static_cast<int>(least(V, end - i));
+        const Vec<T> g = load_gy(i, count);
+        p[0] = p[0] + g;
+        w[0] = fma(g, deviation(Vec<T>::load(x + i, count)), w[0]);
+      }
+      i = end;
+      plain.add(p[0] + p[1]);
+      weighted.add(w[0] + w[1]);
+    }
+  }
+};
+
 // The sums of gradients that both gx and the gradients of weight and bias are made of.
 struct GradientSums {
   double plain, weighted;  // of gy, and of gy (x - mean)

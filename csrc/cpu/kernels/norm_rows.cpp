@@ -57,13 +57,12 @@ class RowsBackward {
 
   // Sums of gy w and gy w (x - mean) over n elements from `from` on.
   GradientSums sum_row(const Row<T>& row, const T* w, int64_t from, int64_t n) const {
-    DoubleSum<T> plain, weighted;
-    each_vector<T>(n, [&](int64_t i, auto... count) NN_LAMBDA {
-      const Vec<T> g = Vec<T>::load(row.gy + from + i, count...) * Vec<T>::load(w + from + i, count...);
-      plain.add(g);
-      weighted.add(g * deviation(row, Vec<T>::load(row.x + from + i, count...)));
-    });
-    return {plain.total(), weighted.total()};
+    GradientRun<T> run;
+    const T *gy = row.gy + from, *weights = w + from;
+    const auto load = [&](int64_t i, auto... count)
+                          NN_LAMBDA { return Vec<T>::load(gy + i, count...) * Vec<T>::load(weights + i, count...); };
+    run.add_run(load, row.x + from, n, row.hi, row.lo);
+    return {run.plain.total(), run.weighted.total()};
   }
 
   void set_terms(Row<T>& row, int64_t group, const GradientSums& sums) const {

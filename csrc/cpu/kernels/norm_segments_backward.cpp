@@ -9,35 +9,6 @@
 namespace nn::NN_ISA {
 namespace {
 
-template <class T>
-struct GradientRun {
-  DoubleSum<T> plain[2], weighted[2];
-
-  NN_MEMBER void add(Vec<T> gy, Vec<T> deviation, int k) {
-    plain[k].add(gy);
-    weighted[k].add(gy * deviation);
-  }
-  NN_MEMBER void add_run(const T* gy, const T* x, int64_t n, const Centre<T>& centre) {
-    constexpr int V = Vec<T>::size;
-    int64_t i = 0;
-    for (; i + 2 * V <= n; i += 2 * V) {
-      add(Vec<T>::load(gy + i), centre.deviation(Vec<T>::load(x + i)), 0);
-      add(Vec<T>::load(gy + i + V), centre.deviation(Vec<T>::load(x + i + V)), 1);
-    }
-    if (i + V <= n) {
-      add(Vec<T>::load(gy + i), centre.deviation(Vec<T>::load(x + i)), 0);
-      i += V;
-    }
-    if (const int left = static_cast<int>(n - i); left > 0)
-      add(Vec<T>::load(gy + i, left), centre.deviation(Vec<T>::load(x + i, left)), 1);
-  }
-  NN_MEMBER GradientSums total() {
-    plain[0].add(plain[1]);
-    weighted[0].add(weighted[1]);
-    return {plain[0].total(), weighted[0].total()};
-  }
-};
-
 // gx = r (gy w + c + h b)
 template <class T>
 void backward_run(const T* gy, const T* x, T* gx, int64_t n, const Centre<T>& centre, const Backward<T>& terms, T w) {
@@ -105,9 +76,11 @@ class SegmentsBackward {
   void sum_unit(int64_t g, int64_t u, const Centre<T>& centre) const {
     GradientRun<T> run;
     at.each_run(g, u, [&](int64_t offset, int64_t n, int64_t, int64_t) NN_LAMBDA {
-      run.add_run(static_cast<const T*>(a.gy) + offset, static_cast<const T*>(a.x) + offset, n, centre);
+      const T* gy = static_cast<const T*>(a.gy) + offset;
+      const auto load = [&](int64_t i, auto... count) NN_LAMBDA { return Vec<T>::load(gy + i, count...); };
+      run.add_run(load, static_cast<const T*>(a.x) + offset, n, centre.hi, centre.lo);
     });
-    sums[g * at.units + u] = run.total();
+    sums[g * at.units + u] = {run.plain.total(), run.weighted.total()};
   }
 
   // The number of the first segment of a unit; all of a unit's segments have the same weight.

@@ -1,5 +1,5 @@
 """Helpers over the parameters of a model: clipped gradients, all parameters as one vector, modules without
-initialisation; `rnn` for sequences."""
+initialisation; `rnn` for sequences, `fusion` for folding batch norm into the layer before it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from nncore.autograd import no_grad
 from nncore.nn.init import skipped
 from nncore.nn.module import Module
 from nncore.nn.utils import rnn as rnn
+from nncore.nn.utils.fusion import (
+    fuse_conv_bn_eval,
+    fuse_conv_bn_weights,
+    fuse_linear_bn_eval,
+    fuse_linear_bn_weights,
+)
 from nncore.nn.utils.penalties import clip_weights_, l1_penalty, l2_penalty
 from nncore.ops.creation import tensor
 from nncore.ops.join import cat, stack
