@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from nncore import nn
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from os import PathLike
 
 
-def build(network: Callable[..., nn.Module], *args, weights: str | PathLike | None = None, **kwargs) -> nn.Module:
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def build(network: Callable[..., Network], *args, weights: str | PathLike | None = None, **kwargs) -> Network:
     """network(*args, **kwargs); with `weights`, a file that `nncore.save` or safetensors wrote, its state_dict is
     loaded, and no time goes into random numbers first."""
     if weights is None:

@@ -64,16 +64,16 @@ def interpolate(
     tensor([[[1., 1., 2., 2., 4.]]])
     """
     _check_mode(input, mode, align_corners, antialias)
-    size, scales = _size_and_scales(input, size, scale_factor, bool(recompute_scale_factor))
+    extents, scales = _size_and_scales(input, size, scale_factor, bool(recompute_scale_factor))
     spatial = input.ndim - 2
-    if 0 in input.shape[1:] or any(n < 1 for n in size):
+    if 0 in input.shape[1:] or any(n < 1 for n in extents):
         raise RuntimeError(
             f"interpolate: Input and output sizes should be greater than 0, but got input {list(input.shape)} and "
-            f"output size {list(size)}"
+            f"output size {list(extents)}"
         )
     if mode == "area":
-        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1](input, size)
-    return _resize(input, _MODES[mode][0], size, scales, bool(align_corners), antialias)
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[spatial - 1](input, extents)
+    return _resize(input, _MODES[mode][0], extents, scales, bool(align_corners), antialias)
 
 
 def _check_mode(input: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
