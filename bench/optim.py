@@ -18,6 +18,12 @@ OPTIMIZERS = [
     ("Adam", {}, 7),
     ("AdamW", {}, 7),
     ("Adam", {"amsgrad": True}, 9),
+    ("Adamax", {}, 7),
+    ("NAdam", {}, 7),
+    ("RAdam", {}, 7),
+    ("Adadelta", {}, 7),
+    ("ASGD", {}, 5),
+    ("Rprop", {}, 7),
 ]
 FUSED = ("SGD", "Adagrad", "Adam", "AdamW")  # those that PyTorch can also run as one kernel, if asked to
 
