@@ -29,6 +29,8 @@ def native(function, *inputs, out: Tensor | None = None, params: tuple = ()) -> 
     arrays = [x._array if type(x) is Tensor else operand(x) for x in inputs]
     if out is None:
         return Tensor(function(*arrays, *params))
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{function.__name__}: expected a tensor as out, got {type(out).__name__}")
     if is_grad_enabled():
         for x in (*inputs, out):
             if isinstance(x, Tensor) and x._requires_grad:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _guarded: dict[Callable, Callable] = {}  # so that one operation under two names stays one function
-_ARITHMETIC = tuple(f"nncore.ops.{name}" for name in ("elementwise", "pointwise", "compare", "transcendental"))
 
 
 def guard(function: Callable, home: str | None = None) -> Callable:
@@ -44,12 +43,12 @@ def guard_public(namespace: dict) -> None:
 
 
 def guard_methods() -> None:
-    """Guards the methods of Tensor that take another tensor, but for arithmetic: its native half refuses what it cannot
-    take."""
+    """Guards the methods of Tensor that take another tensor; where numbers do as well, native code refuses the rest."""
     for name, value in list(vars(Tensor).items()):
         home = getattr(value, "__module__", None) or ""
-        if not isinstance(value, types.FunctionType) or not home.startswith("nncore.ops.") or home in _ARITHMETIC:
+        if not isinstance(value, types.FunctionType) or not home.startswith("nncore.ops."):
             continue
         others = list(value.__annotations__.items())[1:]
-        if any("Tensor" in kind for parameter, kind in others if parameter not in ("out", "return")):
+        kinds = [kind for parameter, kind in others if parameter not in ("out", "return")]
+        if any("Tensor" in kind and "Number" not in kind for kind in kinds):
             setattr(Tensor, name, guard(value))

@@ -128,6 +128,8 @@ def set_rng_state(new_state: Tensor) -> None:
 def draw(native, generator: Generator | None, *args):
     """native(*args with the generator's state): one call of the stream."""
     generator = default_generator if generator is None else generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"expected a Generator as generator, got {type(generator).__name__}")
     with generator._lock:
         return native(*[generator._state._array if a is Generator else a for a in args])
 
