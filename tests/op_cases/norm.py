@@ -3,7 +3,7 @@
 import numpy as np
 
 from nncore import reference as ref
-from nncore.ops import norm
+from nncore.ops import norm, norm_local_response
 from op_cases import Case, Draw, Sample, Wrong, layouts
 
 # Features, and runs of all kinds: short ones (columns of a matrix), ones with a tail, several units, few groups.
@@ -339,7 +339,7 @@ CASES = [
     ),
     Case(
         "local_response_norm",
-        norm.local_response_norm,
+        norm_local_response.local_response_norm,
         ref.norm.local_response_norm,
         neighbours,
         wrong_neighbours,

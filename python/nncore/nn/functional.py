@@ -71,9 +71,9 @@ from nncore.ops.norm import (
     group_norm,
     instance_norm,
     layer_norm,
-    local_response_norm,
     rms_norm,
 )
+from nncore.ops.norm_local_response import local_response_norm
 from nncore.ops.pad import pad
 from nncore.ops.piecewise import hardshrink, hardsigmoid, hardswish, hardtanh, relu6, softshrink, threshold
 from nncore.ops.pool import (
