@@ -123,6 +123,7 @@ from nncore.ops.join import (
     roll,
     split,
     stack,
+    tensor_split,
     tile,
     unbind,
 )

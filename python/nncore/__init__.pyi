@@ -221,6 +221,7 @@ from nncore import take_along_dim as take_along_dim
 from nncore import tan as tan
 from nncore import tanh as tanh
 from nncore import tensor as tensor
+from nncore import tensor_split as tensor_split
 from nncore import testing as testing
 from nncore import threshold as threshold
 from nncore import tile as tile

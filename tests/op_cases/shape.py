@@ -127,6 +127,7 @@ CASES = [
     row("unbind", unbound, calls((), (1,), (-1,))),
     row("split", pieces, calls((2, 1), (3, 2), ([1, 3], 2))),
     row("chunk", chunks, calls((2,), (3, 2), (9, 1))),
+    row("tensor_split", np.array_split, calls((2,), (3, 2), (9, 1), ((1, 3), 2), ((), 0))),
     row("tile", np.tile, calls(((2, 1, 1),), ((2, 2),))),
     row("broadcast_to", np.broadcast_to, calls(((5, 2, 3, 4),), ((2, 3, 4),))),
     row("broadcast_tensors", together, two_shapes),

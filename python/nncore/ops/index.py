@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nncore import _core
-from nncore.autograd import is_grad_enabled, record
+from nncore.autograd import record
 from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.ops.pad import pad
@@ -177,8 +177,6 @@ def _scatter_reducing(input: Tensor, dim: int, index: Tensor, src: Tensor, reduc
         return scatter_add(input, dim, index, src)
     if reduce != "multiply":
         raise RuntimeError(f"scatter: reduce argument must be either add or multiply, got {reduce!r}")
-    if is_grad_enabled() and (input._requires_grad or src._requires_grad):
-        raise RuntimeError("scatter: reduce='multiply' has no gradient")
     y, factor = _core.clone(input._array), src._array
     for i, n in enumerate(index.shape):
         factor = _core.slice(factor, i, 0, n, 1)
@@ -188,7 +186,11 @@ def _scatter_reducing(input: Tensor, dim: int, index: Tensor, src: Tensor, reduc
         at, by = (_core.slice(a, d, k, k + 1, 1) if index.ndim else a for a in (index._array, factor))
         there = _core.gather("scatter", y, dim, at)
         _core.scatter_into("scatter", y, dim, at, _core.mul(there, by), False)
-    return Tensor(y)
+    return record("scatter", Tensor(y), (input, src), _refuse_multiplied)
+
+
+def _refuse_multiplied(gy: Tensor) -> tuple:
+    raise RuntimeError("scatter: reduce='multiply' has no derivative")
 
 
 @tensor_method

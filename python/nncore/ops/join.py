@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from nncore import _core
@@ -106,6 +107,30 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if extent == 0:
         return split(input, [0] * chunks, dim)
     return split(input, -(-extent // chunks), dim)
+
+
+@tensor_method
+def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int] | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of that many pieces of nearly equal extent, the first ones larger by 1; or cut before the given places.
+
+    >>> nc.tensor_split(nc.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    >>> nc.tensor_split(nc.arange(5), (1, 3))
+    (tensor([0]), tensor([1, 2]), tensor([3, 4]))
+    """
+    if input.ndim == 0:
+        raise RuntimeError("tensor_split: expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    extent = input._array.shape[_dim("tensor_split", dim, input.ndim)]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, int):
+        count = indices_or_sections
+        if count <= 0:
+            raise RuntimeError(f"tensor_split: number of sections must be larger than 0, got {count}")
+        small, larger = divmod(extent, count)
+        return split(input, [small + (i < larger) for i in range(count)], dim)
+    cuts = [0, *indices_or_sections, extent]
+    return tuple(slice_of(input, dim, start, stop, 1) for start, stop in pairwise(cuts))
 
 
 @tensor_method

@@ -260,6 +260,7 @@ def normal(mean, std=1.0, size=None, *, generator: Generator | None = None, dtyp
         return z * std + mean
 
 
+@tensor_method
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that input tells for each element, else 0, in the dtype of input.
 
@@ -272,6 +273,7 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     return (rand(tuple(p.shape), generator=generator, dtype=p.dtype, device=p.device) < p).to(p.dtype)
 
 
+@tensor_method
 def multinomial(
     input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
 ) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from operator import index
 from typing import TYPE_CHECKING
 
 from nncore import _core
@@ -206,8 +207,9 @@ def movedim(input: Tensor, source, destination) -> Tensor:
     nncore.Size([3, 4, 2])
     """
     ndim = input.ndim
-    sources = [_dim("movedim", d, ndim) for d in ((source,) if isinstance(source, int) else source)]
-    places = [_dim("movedim", d, ndim) for d in ((destination,) if isinstance(destination, int) else destination)]
+    sources = [_dim("movedim", index(d), ndim) for d in ((source,) if isinstance(source, int) else source)]
+    places = (destination,) if isinstance(destination, int) else destination
+    places = [_dim("movedim", index(d), ndim) for d in places]
     if len(sources) != len(places) or len(set(sources)) < len(sources) or len(set(places)) < len(places):
         raise RuntimeError(f"movedim: expected as many different sources as destinations, got {source}, {destination}")
     rest = iter(d for d in range(ndim) if d not in sources)
