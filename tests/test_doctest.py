@@ -17,8 +17,15 @@ def module_names() -> list[str]:
     return ["nncore", *(n for n in names if not n.endswith(("__main__", "._core")))]
 
 
+class Finder(doctest.DocTestFinder):
+    """Finds operations where they are written, not once more under their public names."""
+
+    def _from_module(self, module, object):
+        return not hasattr(object, "__wrapped__") and super()._from_module(module, object)
+
+
 def examples() -> list[doctest.DocTest]:
-    finder = doctest.DocTestFinder(exclude_empty=True)
+    finder = Finder(exclude_empty=True)
     found = []
     for name in module_names():
         scope = {"nc": nc, "np": np, "F": nc.nn.functional}
