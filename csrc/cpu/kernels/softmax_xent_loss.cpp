@@ -48,7 +48,7 @@ struct Loss {
     for (int64_t i = 0; i < n; ++i) {
       const bool used = !ignored(target[i]), in_range = fits(target[i]);
       counts[i] = used ? T(1) : T(0);
-      weights[i] = used & in_range ? hit * (weight != nullptr ? weight[target[i]] : T(1)) : T(0);
+      weights[i] = (used & in_range) ? hit * (weight != nullptr ? weight[target[i]] : T(1)) : T(0);
     }
     for (int64_t i = 0; i < n; i += V::size) {
       const int here = static_cast<int>(n - i < V::size ? n - i : V::size);
