@@ -22,7 +22,7 @@ namespace nn::NN_ISA {
 using UnaryOps = List<Neg, Abs, Sign, Square, Exp, Exp2, Expm1, Log, Log2, Log10, Log1p, Sqrt, Rsqrt, Reciprocal, Sin,
                       Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Erf, Floor, Ceil, Round, Trunc, ReLU, Sigmoid, Logistic,
                       Tanh, LeakyReLU, ELU, CELU, SELU, GELU, GELUTanh, SiLU, Softplus, LogSigmoid, Mish, Softsign,
-                      Tanhshrink, Hardtanh, Clamp, Hardswish, Hardsigmoid, Hardshrink, Softshrink, Threshold>;
+                      Tanhshrink, Hardtanh, Clamp, Hardswish, Hardsigmoid, Hardshrink, Softshrink, Threshold, Huber>;
 
 using BinaryOps =
     List<Add, Sub, Mul, Div, Pow, Maximum, Minimum, Atan2, Fmod, Remainder, FloorDivide, Eq, Ne, Lt, Le, Gt, Ge,

@@ -117,4 +117,23 @@ struct Threshold {
   }
 };
 
+// slope times x^2 / (2 delta) where |x| < delta, else |x| - delta / 2: the smooth absolute value of Huber's loss.
+struct Huber {
+  static constexpr const char* name = "huber";
+  static constexpr const char* params[] = {"delta", "slope"};
+  static constexpr bool floating_only = true;
+  static constexpr Saves saves = Saves::input;
+  double delta, slope;
+  template <class V>
+  NN_MEMBER V forward(V x) const {
+    const V size = abs(x);
+    const V line = (size - param<V>(0.5 * delta)) * param<V>(slope);
+    return select(size < param<V>(delta), x * x * param<V>(0.5 * slope / delta), line);
+  }
+  template <class V>
+  NN_MEMBER V backward(V gy, V x) const {
+    return gy * clamp(x * param<V>(slope / delta), param<V>(-slope), param<V>(slope));
+  }
+};
+
 }  // namespace nn::NN_ISA

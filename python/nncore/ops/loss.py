@@ -9,6 +9,7 @@ from nncore import autograd
 from nncore.ops.activation import logsigmoid, relu, sigmoid, softplus
 from nncore.ops.apply import fit
 from nncore.ops.elementwise import where
+from nncore.ops.piecewise import huber
 from nncore.ops.pointwise import clamp_min
 from nncore.tensor import Tensor
 
@@ -112,10 +113,7 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     difference = input - target
-    size = difference.abs()
-    if beta == 0:
-        return reduced(size, reduction)
-    return reduced(where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction)
+    return reduced(huber(difference, beta, 1.0) if beta else difference.abs(), reduction)
 
 
 def huber_loss(
@@ -126,10 +124,7 @@ def huber_loss(
     _warn_of_broadcasting(input, target)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    difference = input - target
-    size = difference.abs()
-    loss = where(size < delta, difference * difference * 0.5, (size - 0.5 * delta) * delta)
-    return _weighted(loss, weight, input, reduction, mean_of_weights=False)
+    return _weighted(huber(input - target, delta, delta), weight, input, reduction, mean_of_weights=False)
 
 
 def binary_cross_entropy(

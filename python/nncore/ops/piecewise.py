@@ -107,3 +107,12 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 _threshold = threshold
 _threshold_rule = _rule_of("threshold")
+
+
+def huber(input: Tensor, delta: float, slope: float) -> Tensor:
+    """slope * x^2 / (2 delta) where |x| < delta, otherwise slope * (|x| - delta / 2): Huber's loss."""
+    y = native(_core.huber, input, params=(delta, slope))
+    return record("huber", y, (input,), _huber_rule, (input, delta, slope))
+
+
+_huber_rule = _rule_of("huber", lambda x, delta, slope: where(x.abs() < delta, slope / delta, 0.0 * x))
