@@ -38,9 +38,14 @@ struct Sign {  // 0 for NaN, as in PyTorch
 
 struct Square {
   static constexpr const char* name = "square";
+  static constexpr Saves saves = Saves::input;
   template <class V>
   NN_MEMBER V forward(V x) const {
     return V(modular(x) * modular(x));
+  }
+  template <class V>
+  NN_MEMBER V backward(V gy, V x) const {
+    return gy * (x + x);
   }
 };
 

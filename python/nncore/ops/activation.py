@@ -10,33 +10,12 @@ import math
 
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.apply import in_place, native
+from nncore.ops.apply import in_place, native, rule_of
 from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.ops.pointwise import clamp
 from nncore.ops.transcendental import exp
 from nncore.tensor import Tensor, tensor_method
-
-
-def _rule_of(name: str, second=None):
-    """The gradient rule of an activation: its native backward, which is itself an operation with a rule.
-
-    second(x, *params) is the second derivative; without it the first is piecewise constant.
-    """
-    function = getattr(_core, name + "_backward")
-
-    def backward(gy: Tensor, x: Tensor, *params: float) -> Tensor:
-        gx = native(function, gy, x, params=params)
-        if second is None:
-            return record(name + "_backward", gx, (gy,), rule, (x, *params))
-        return record(name + "_backward", gx, (gy, x), rule_of_backward, (gy, x, *params))
-
-    rule = (backward,)
-    rule_of_backward = (
-        lambda ggx, gy, x, *params: backward(ggx, x, *params),
-        lambda ggx, gy, x, *params: ggx * gy * second(x, *params),
-    )
-    return rule
 
 
 @tensor_method
@@ -52,7 +31,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return record("relu", y, (input,), _relu_rule, (y,))
 
 
-_relu_rule = _rule_of("relu")
+_relu_rule = rule_of("relu")
 
 
 @tensor_method
@@ -66,7 +45,7 @@ def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return record("sigmoid", y, (input,), _sigmoid_rule, (y,))
 
 
-_sigmoid_rule = _rule_of("sigmoid", lambda y: 1 - 2 * y)  # of y (1 - y), by y
+_sigmoid_rule = rule_of("sigmoid", lambda y: 1 - 2 * y)  # of y (1 - y), by y
 
 
 def logistic(
@@ -94,7 +73,7 @@ def _logistic_second(x: Tensor, A: float, a: float, x0: float) -> Tensor:  # noq
     return A * a * a * s * (1 - s) * (1 - 2 * s)
 
 
-_logistic_rule = _rule_of("logistic", _logistic_second)
+_logistic_rule = rule_of("logistic", _logistic_second)
 
 
 def slope_sigmoid(input: Tensor, a: float | Tensor = 1.0) -> Tensor:
@@ -117,7 +96,7 @@ def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return record("tanh", y, (input,), _tanh_rule, (y,))
 
 
-_tanh_rule = _rule_of("tanh", lambda y: -2 * y)  # of 1 - y^2, by y
+_tanh_rule = rule_of("tanh", lambda y: -2 * y)  # of 1 - y^2, by y
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -132,7 +111,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return record("leaky_relu", y, (input,), _leaky_relu_rule, (input, negative_slope))
 
 
-_leaky_relu_rule = _rule_of("leaky_relu")
+_leaky_relu_rule = rule_of("leaky_relu")
 
 
 @tensor_method
@@ -173,7 +152,7 @@ def _left_exp(x: Tensor) -> Tensor:
     return where(x <= 0, exp(clamp(x, max=0)), 0.0)
 
 
-_elu_rule = _rule_of("elu", lambda x, alpha: alpha * _left_exp(x))
+_elu_rule = rule_of("elu", lambda x, alpha: alpha * _left_exp(x))
 
 
 @tensor_method
@@ -190,7 +169,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     return record("celu", native(_core.celu, input, params=(alpha,)), (input,), _celu_rule, (input, alpha))
 
 
-_celu_rule = _rule_of("celu", lambda x, alpha: _left_exp(x / alpha) / alpha)
+_celu_rule = rule_of("celu", lambda x, alpha: _left_exp(x / alpha) / alpha)
 
 _SELU_SCALE_ALPHA = 1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
 
@@ -207,7 +186,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return record("selu", native(_core.selu, input), (input,), _selu_rule, (input,))
 
 
-_selu_rule = _rule_of("selu", lambda x: _SELU_SCALE_ALPHA * _left_exp(x))
+_selu_rule = rule_of("selu", lambda x: _SELU_SCALE_ALPHA * _left_exp(x))
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -233,8 +212,8 @@ def _gelu_tanh_second(x: Tensor) -> Tensor:
     return (1 - t * t) * (u1 + 0.5 * x * (u2 - 2 * t * (u1 * u1)))
 
 
-_gelu_rule = _rule_of("gelu", lambda x: (2 - x * x) * exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi)))
-_gelu_tanh_rule = _rule_of("gelu_tanh", _gelu_tanh_second)
+_gelu_rule = rule_of("gelu", lambda x: (2 - x * x) * exp(-0.5 * (x * x)) * (1 / math.sqrt(2 * math.pi)))
+_gelu_tanh_rule = rule_of("gelu_tanh", _gelu_tanh_second)
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -253,7 +232,7 @@ def _silu_second(x: Tensor) -> Tensor:
     return s * (1 - s) * (2 + x * (1 - 2 * s))
 
 
-_silu_rule = _rule_of("silu", _silu_second)
+_silu_rule = rule_of("silu", _silu_second)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -272,7 +251,7 @@ def _mish_second(x: Tensor) -> Tensor:
     return (1 - t * t) * s * (2 + x * (1 - s) - 2 * x * t * s)
 
 
-_mish_rule = _rule_of("mish", _mish_second)
+_mish_rule = rule_of("mish", _mish_second)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -290,7 +269,7 @@ def _softplus_second(x: Tensor, beta: float, threshold: float) -> Tensor:
     return where(beta * x > threshold, 0.0, beta * s * (1 - s))
 
 
-_softplus_rule = _rule_of("softplus", _softplus_second)
+_softplus_rule = rule_of("softplus", _softplus_second)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -307,7 +286,7 @@ def _logsigmoid_second(x: Tensor) -> Tensor:
     return -s * (1 - s)
 
 
-_logsigmoid_rule = _rule_of("logsigmoid", _logsigmoid_second)
+_logsigmoid_rule = rule_of("logsigmoid", _logsigmoid_second)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -324,7 +303,7 @@ def _softsign_second(x: Tensor) -> Tensor:
     return -2 * x.sign() / (d * d * d)
 
 
-_softsign_rule = _rule_of("softsign", _softsign_second)
+_softsign_rule = rule_of("softsign", _softsign_second)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
@@ -341,7 +320,7 @@ def _tanhshrink_second(x: Tensor) -> Tensor:
     return 2 * t * (1 - t * t)
 
 
-_tanhshrink_rule = _rule_of("tanhshrink", _tanhshrink_second)
+_tanhshrink_rule = rule_of("tanhshrink", _tanhshrink_second)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:

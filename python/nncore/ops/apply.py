@@ -80,6 +80,27 @@ def record_binary(name: str, z: Tensor, x, y, rule: BinaryRule, saved: tuple = (
     return record(name, z, inputs, rule.fitted, (*likes, *saved))
 
 
+def rule_of(name: str, second=None):
+    """The gradient rule of a function with a fused derivative: its native backward, itself an operation with a rule.
+
+    second(x, *params) is the second derivative; without it the first is piecewise constant.
+    """
+    function = getattr(_core, name + "_backward")
+
+    def backward(gy: Tensor, x: Tensor, *params: float) -> Tensor:
+        gx = native(function, gy, x, params=params)
+        if second is None:
+            return record(name + "_backward", gx, (gy,), rule, (x, *params))
+        return record(name + "_backward", gx, (gy, x), second_rule, (gy, x, *params))
+
+    rule = (backward,)
+    second_rule = (
+        lambda ggx, gy, x, *params: backward(ggx, x, *params),
+        lambda ggx, gy, x, *params: ggx * gy * second(x, *params),
+    )
+    return rule
+
+
 def zeros_like(x: Tensor) -> Tensor:
     """The gradient of what is flat everywhere."""
     return Tensor(_core.full(x._array.shape, 0, x._array.dtype, x._array.device))

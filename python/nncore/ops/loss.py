@@ -10,7 +10,7 @@ from nncore.ops.activation import logsigmoid, relu, sigmoid, softplus
 from nncore.ops.apply import fit
 from nncore.ops.elementwise import where
 from nncore.ops.piecewise import huber
-from nncore.ops.pointwise import clamp_min
+from nncore.ops.pointwise import clamp_min, square
 from nncore.tensor import Tensor
 
 _REDUCTIONS = ("none", "mean", "sum")
@@ -82,7 +82,7 @@ def mse_loss(
     difference = input - target
     if not difference.is_floating_point():
         raise RuntimeError(f"mse_loss: expected floating point input or target, got {input.dtype} and {target.dtype}")
-    return _weighted(difference * difference, weight, input, reduction)
+    return _weighted(square(difference), weight, input, reduction)
 
 
 def l1_loss(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.activation import _rule_of
-from nncore.ops.apply import in_place, native
+from nncore.ops.apply import in_place, native, rule_of
 from nncore.ops.elementwise import where
 from nncore.tensor import Tensor, tensor_method
 
@@ -24,7 +23,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     return record("hardtanh", y, (input,), _hardtanh_rule, (input, min_val, max_val))
 
 
-_hardtanh_rule = _rule_of("hardtanh")
+_hardtanh_rule = rule_of("hardtanh")
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -47,7 +46,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return record("hardswish", native(_core.hardswish, input), (input,), _hardswish_rule, (input,))
 
 
-_hardswish_rule = _rule_of("hardswish", lambda x: where((x > -3) & (x < 3), 1 / 3, 0.0 * x))
+_hardswish_rule = rule_of("hardswish", lambda x: where((x > -3) & (x < 3), 1 / 3, 0.0 * x))
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -61,7 +60,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return record("hardsigmoid", native(_core.hardsigmoid, input), (input,), _hardsigmoid_rule, (input,))
 
 
-_hardsigmoid_rule = _rule_of("hardsigmoid")
+_hardsigmoid_rule = rule_of("hardsigmoid")
 
 
 @tensor_method
@@ -75,7 +74,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return record("hardshrink", y, (input,), _hardshrink_rule, (input, lambd))
 
 
-_hardshrink_rule = _rule_of("hardshrink")
+_hardshrink_rule = rule_of("hardshrink")
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -90,7 +89,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return record("softshrink", y, (input,), _softshrink_rule, (input, lambd))
 
 
-_softshrink_rule = _rule_of("softshrink")
+_softshrink_rule = rule_of("softshrink")
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -106,7 +105,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 
 _threshold = threshold
-_threshold_rule = _rule_of("threshold")
+_threshold_rule = rule_of("threshold")
 
 
 def huber(input: Tensor, delta: float, slope: float) -> Tensor:
@@ -115,4 +114,4 @@ def huber(input: Tensor, delta: float, slope: float) -> Tensor:
     return record("huber", y, (input,), _huber_rule, (input, delta, slope))
 
 
-_huber_rule = _rule_of("huber", lambda x, delta, slope: where(x.abs() < delta, slope / delta, 0.0 * x))
+_huber_rule = rule_of("huber", lambda x, delta, slope: where(x.abs() < delta, slope / delta, 0.0 * x))

@@ -7,7 +7,7 @@ import math
 
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.apply import Number, fit, native, zeros_like
+from nncore.ops.apply import Number, fit, native, rule_of, zeros_like
 from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.tensor import Tensor, tensor_method
@@ -112,7 +112,7 @@ def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return record("square", native(_core.square, input, out=out), (input,), _square_rule, (input,))
 
 
-_square_rule = (lambda gy, x: gy * (x * 2),)
+_square_rule = rule_of("square", lambda x: 2.0)
 
 
 @tensor_method
