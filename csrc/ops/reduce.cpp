@@ -40,6 +40,17 @@ ReduceArgs centered(const Array& center, double divisor = 1, double root = 1) {
   return args;
 }
 
+// The first of the elements that go into each result.
+Array first(const Array& x, const Reduction& reduction) {
+  Dims shape, strides;
+  for (int i = 0; i < x.ndim(); ++i) {
+    if (reduction.reduced[i]) continue;
+    shape.push_back(x.shape[i]);
+    strides.push_back(x.strides[i]);
+  }
+  return contiguous(view(x, shape, strides, x.offset));
+}
+
 DType summed(DType dtype) { return is_floating(dtype) ? dtype : DType::int64; }
 
 void check_floating(const char* operation, const Array& x) {
@@ -102,7 +113,10 @@ std::pair<Array, Array> var_mean(const Array& x, const OptionalDims& dims, doubl
   check_floating(root ? "std" : "var", x);
   const Reduction reduction(root ? "std" : "var", x, dims, keepdim);
   const auto count = static_cast<double>(reduction.count);
-  const Array m = reduce(table(x).sum, x, reduction, x.dtype, finishing(count));
+  // Around its first element: the mean of equal elements is that element to the last bit, so that their variance is 0.
+  const Array m = reduction.count == 0
+                      ? reduce(table(x).sum, x, reduction, x.dtype, finishing(count))
+                      : reduce(table(x).mean_around, x, reduction, x.dtype, centered(first(x, reduction), count));
   const double divisor = std::max(0.0, count - correction);
   return {reduce(table(x).squares, x, reduction, x.dtype, centered(m, divisor, root ? 2 : 1)), m};
 }

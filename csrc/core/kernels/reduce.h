@@ -17,7 +17,7 @@ struct ReduceArgs {
   int64_t kept_shape[kMaxDims], x_kept[kMaxDims], y_kept[kMaxDims];
   int reduced_ndim;
   int64_t reduced_shape[kMaxDims], x_reduced[kMaxDims];
-  const void* center;  // laid out as y: what is subtracted from each x[k, r] first (`squares` and `exponentials`)
+  const void* center;  // laid out as y: what is subtracted from each x[k, r] first, where a kernel says so
   double power;        // p of `powers`
   double divisor;      // the joined value is divided by it (floating dtypes), ...
   double root;         // ... then its root taken: 1 none, 2 the square root, p the p-th
@@ -36,6 +36,7 @@ struct ReduceKernels {
   Kernel<ReduceArgs> nonzeros;       // how many x are not 0, as T
   Kernel<ReduceArgs> magnitudes;     // sum of |x|
   Kernel<ReduceArgs> squares;        // sum of (x - center)^2
+  Kernel<ReduceArgs> mean_around;    // center + sum of (x - center) / divisor
   Kernel<ReduceArgs> powers;         // sum of |x|^power
   Kernel<ReduceArgs> max_magnitude;  // the largest |x|
   Kernel<ReduceArgs> min_magnitude;

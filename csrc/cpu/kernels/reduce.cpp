@@ -81,6 +81,16 @@ struct Squares : Sum<T> {
 };
 
 template <class T>
+struct MeanAround : Sum<T> {
+  using Sum<T>::Sum;
+  template <class V>
+  NN_MEMBER V lift(V x, V center) const {
+    return x - center;
+  }
+  T finish(T a, T center) const { return center + a / this->divisor; }
+};
+
+template <class T>
 struct Powers : Sum<T> {
   T p;
 
@@ -231,6 +241,7 @@ const ReduceKernels reduce_kernels = {
     {"sum_of_nonzeros", floating<Nonzeros>},
     {"sum_of_magnitudes", floating<Magnitudes>},
     {"sum_of_squares", floating<Squares>},
+    {"mean_around", floating<MeanAround>},
     {"sum_of_powers", floating<Powers>},
     {"max_magnitude", floating<MaxMagnitude>},
     {"min_magnitude", floating<MinMagnitude>},
