@@ -18,11 +18,36 @@ SINGLE_PRECISION = {"celu": 1e-7, "hardsigmoid": 1e-7}
 # Second derivatives that PyTorch lacks.
 FIRST_ONLY = {"hardsigmoid", "cdist", "pdist", "multi_margin_loss", "multilabel_margin_loss"}
 
-# Equal elements keep their order here always, in PyTorch where it is told so.
-STABLE = {
-    "sort": lambda x, dim=-1, descending=False: torch.sort(x, dim=dim, descending=descending, stable=True),
+# Where PyTorch's function is called in another way than the case's. Equal elements keep their order here always, in
+# PyTorch where it is told so.
+CALLS = {
     "argsort": lambda x, dim=-1, descending=False: torch.argsort(x, dim=dim, descending=descending, stable=True),
+    "cat": lambda *tensors, dim=0: torch.cat(tensors, dim),
+    "embedding": lambda weight, index, **options: torch.nn.functional.embedding(index, weight, **options),
+    "logsumexp": lambda x, dim=None, **options: torch.logsumexp(
+        x, tuple(range(x.ndim)) if dim is None else dim, **options
+    ),
+    "repeat_interleave": lambda x, repeats, dim=None: torch.repeat_interleave(
+        x, torch.tensor(repeats) if isinstance(repeats, list) else repeats, dim
+    ),
+    "sort": lambda x, dim=-1, descending=False: torch.sort(x, dim=dim, descending=descending, stable=True),
+    "stack": lambda *tensors, dim=0: torch.stack(tensors, dim),
 }
+# What is compared in a file of its own, because the case calls it through a wrapper or with arguments of nncore's.
+ELSEWHERE = {
+    "embedding_bag": "test_attention.py",
+    "multi_head_attention_forward": "test_attention.py",
+    **dict.fromkeys(("gru", "lstm", "rnn_relu", "rnn_tanh"), "test_rnn.py"),
+}
+# Samples that PyTorch refuses, in its forward or its backward: nncore computes them (docs/differences.md).
+REFUSED = {
+    "prod": "dim=None",
+    "scaled_dot_product_attention": "queries without a batch",
+    "scatter": "the gradient of a source larger than the index",
+    "scatter_add": "the gradient of a source larger than the index",
+}
+# The variance of one element has no derivative here (docs/differences.md); calls.txt has equal elements.
+SPREADS = {"std", "std_mean", "var", "var_mean"}
 
 SEED = int(os.environ.get("NNCORE_PEER_SEED", "0")) or int.from_bytes(os.urandom(4), "little")
 
@@ -30,8 +55,8 @@ SEED = int(os.environ.get("NNCORE_PEER_SEED", "0")) or int.from_bytes(os.urandom
 def torch_function(case: Case):
     """The function that a case names in PyTorch, or None where PyTorch has no such thing."""
     name = case.torch or case.name
-    if name in STABLE:
-        return STABLE[name]
+    if name in CALLS:
+        return CALLS[name]
     for home in (torch.nn.functional, torch, torch.special, torch.linalg, torch.Tensor):
         if hasattr(home, name):
             return getattr(home, name)
@@ -95,11 +120,16 @@ def test_agrees_with_pytorch(case):
     peer = torch_function(case)
     if peer is None:
         pytest.skip("PyTorch has no function of this name")
+    if case.name in ELSEWHERE:
+        pytest.skip(f"compared in {ELSEWHERE[case.name]}")
+    compared = 0
     for dtype in case.dtypes:
         rtol, atol = (1e-4, 1e-5) if dtype == "float32" else (1e-9, 1e-10)
         atol = max(atol, case.tolerance[dtype][1])  # long sums
         rtol = max(rtol, SINGLE_PRECISION.get(case.name, 0))
         for sample in case.samples(Draw(dtype, SEED)):
+            if case.name in SPREADS and not sample.smooth:
+                continue
             random = np.random.default_rng(SEED)
             weights = lambda shape, r=random, d=dtype: np.asarray(r.standard_normal(tuple(shape)), d)  # noqa: E731
             second = case.derivatives > 1 and case.name not in FIRST_ONLY and sample.smooth and dtype == "float64"
@@ -109,9 +139,15 @@ def test_agrees_with_pytorch(case):
             )
             random = np.random.default_rng(SEED)
             weights = lambda shape, r=random, d=dtype: np.asarray(r.standard_normal(tuple(shape)), d)  # noqa: E731
-            theirs = derivatives(
-                torch, peer, to_torch(args, case.derivatives > 0), to_torch(sample.kwargs), weights, second
-            )
+            try:
+                theirs = derivatives(
+                    torch, peer, to_torch(args, case.derivatives > 0), to_torch(sample.kwargs), weights, second
+                )
+            except (IndexError, RuntimeError, TypeError):
+                if case.name in REFUSED:
+                    continue
+                raise
+            compared += 1
             for got, expected in zip(ours, theirs, strict=True):
                 where = f"{case.name} {dtype} {sample.label} seed {SEED}"
                 assert got.shape == expected.shape, where
@@ -119,3 +155,4 @@ def test_agrees_with_pytorch(case):
                     # For NaN, infinities and their likes the vector and scalar loops of PyTorch's activations disagree.
                     got, expected = (np.where(np.abs(args[0]) < 1e30, v, 0) for v in (got, expected))
                 np.testing.assert_allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True, err_msg=where)
+    assert compared, f"no sample of {case.name} was compared"
