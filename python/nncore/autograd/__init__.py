@@ -1,12 +1,12 @@
 """Automatic differentiation, under the names of torch.autograd.
 
-`engine` walks the tape (`nncore.tape`); `function` is for operations that a user writes; `functional` has Jacobians,
-Hessians and their products with vectors.
+`calls` has backward and grad, for which `engine` walks the tape (`nncore.tape`); `function` is for operations that a
+user writes; `functional` has Jacobians, Hessians and their products with vectors.
 """
 
 import importlib
 
-from nncore.autograd.engine import backward, grad
+from nncore.autograd.calls import backward, grad
 from nncore.autograd.function import Function
 from nncore.grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from nncore.tape import Node, edge_of, record

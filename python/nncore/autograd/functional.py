@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nncore.autograd.engine import grad
+from nncore.autograd.calls import grad
 from nncore.grad_mode import enable_grad
 from nncore.ops.creation import zeros
 from nncore.ops.join import stack
