@@ -124,18 +124,18 @@ figure = matplotlib.figure.Figure(figsize=(13, 4.4), layout="constrained")
 left, right = figure.subplots(1, 2)
 for (kind, losses), shade in zip(curves.items(), ("#0072B2", "#D55E00")):
     left.plot(range(1, len(losses) + 1), losses, color=shade, linewidth=1, label=f"{kind}, {DEPTH} layers")
-left.set(
-    xlabel="training step", ylabel="cross-entropy [nats]", title=f"The same layers, with and without shortcuts ({name})"
-)
+left.set(xlabel="training step", ylabel="cross-entropy [nats]", title=f"With and without shortcuts ({name})")
 left.legend()
-for family, (parameters, products, seconds) in table.items():
-    right.scatter(products / 1e6, 1000 * seconds, s=20 + parameters / 2e5, alpha=0.5, color="#009E73")
-    right.annotate(family, (products / 1e6, 1000 * seconds), fontsize=8, xytext=(5, 3), textcoords="offset points")
-right.set(
-    xlabel="multiply-adds for one image [million]", ylabel="training step, batch of 8 [ms]",
-    xscale="log", yscale="log", title="Families at CIFAR size; area: parameters",
-)  # fmt: skip
-right.margins(x=0.25)
-for axes in (left, right):
-    axes.grid(alpha=0.3)
+times = [1000 * seconds for _, _, seconds in table.values()]
+bars = right.barh(list(table), times, color="#009E73")
+right.bar_label(
+    bars,
+    [f"{p / 1e6:.2f} M parameters, {m / 1e6:.1f} M mult-adds" for p, m, _ in table.values()],
+    fontsize=8,
+    padding=3,
+)
+right.invert_yaxis()
+right.set(xlabel="training step, batch of 8 [ms]", xscale="log", title="The families at CIFAR size")
+right.set_xlim(min(times) / 2, max(times) * 400)
+left.grid(alpha=0.3)
 save(figure, "14_networks.png")

@@ -15,7 +15,7 @@ from images import load
 from pictures import QUICK, save
 
 nn, F = nc.nn, nc.nn.functional
-images, labels, classes, name = load(train=True, limit=1000 if QUICK else 10000)
+images, labels, classes, name = load(train=True, limit=1000 if QUICK else 20000)
 test_images, test_labels, _, _ = load(train=False, limit=300 if QUICK else 2000)
 
 
@@ -42,16 +42,18 @@ def accuracy(model: nn.Module) -> float:
 def train(model: nn.Module, epochs: int, rate: float, after_step=lambda: None) -> None:
     optimizer = nc.optim.Adam(model.parameters(), lr=rate)
     loader = nc.data.DataLoader(nc.data.TensorDataset(images, labels), batch_size=64, shuffle=True)
+    schedule = nc.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=epochs * len(loader))
     for _ in range(epochs):
         model.train()
         for x, t in loader:
             optimizer.zero_grad()
             F.cross_entropy(model(x), t).backward()
             optimizer.step()
+            schedule.step()
             after_step()
 
 
-train(net, 3 if QUICK else 2, 3e-3)
+train(net, 3 if QUICK else 4, 1e-2)
 cost = {"as trained": accuracy(net)}
 print(f"{name}: {cost['as trained']:.1%} of the test images after training")
 
@@ -142,7 +144,7 @@ for share in (0.5, 0.8, 0.9):
     smaller = copy.deepcopy(net)
     kept = prune(smaller, share)
     cost[f"{share:.0%} of the weights pruned"] = accuracy(smaller)
-    train(smaller, 1, 1e-3, after_step=lambda kept=kept: hold(kept))
+    train(smaller, 1, 3e-3, after_step=lambda kept=kept: hold(kept))
     cost[f"{share:.0%} pruned, then one epoch"] = accuracy(smaller)
 zeros = sum((weight == 0).sum().item() for weight, _ in kept) / sum(weight.numel() for weight, _ in kept)
 
