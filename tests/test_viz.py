@@ -123,3 +123,32 @@ def test_paths_and_their_animation(tmp_path):
     assert np.isnan(drawn["b"].get_xydata()[1]).all()
     viz.animate_paths({bowl: ways}, frames=3).save(tmp_path / "walk.gif", writer="pillow")
     assert (tmp_path / "walk.gif").read_bytes().startswith(b"GIF89a")
+
+
+def test_decision_boundary():
+    net = nc.nn.Sequential(nc.nn.Linear(2, 3), nc.nn.Dropout(0.5))
+    net.train()
+    points, labels = nc.randn(30, 2), nc.randint(0, 3, (30,))
+    figure = viz.decision_boundary(net, points, labels, ["a", "b", "c"], "title", steps=20)
+    assert net.training
+    (regions,) = figure.axes[0].images
+    x0, _, y0, _ = regions.get_extent()
+    with nc.no_grad():
+        corner = net[0](nc.tensor([[x0, y0]])).argmax(1).item()
+    assert regions.get_array()[0, 0] == corner
+    assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 30
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_kernels(channels):
+    weight = nc.randn(5, channels, 3, 3)
+    figure = viz.kernels(weight, columns=3)
+    images = [axes.images[0] for axes in figure.axes if axes.images][:5]
+    expected = (
+        weight[4, 0].numpy()
+        if channels != 3
+        else 0.5 + 0.5 * weight[4].permute(1, 2, 0).numpy() / weight.abs().max().item()
+    )
+    np.testing.assert_allclose(images[4].get_array(), expected, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"kernels: expected a weight \[K, C, R, S\]"):
+        viz.kernels(nc.randn(3, 3))

@@ -62,14 +62,7 @@ print(f"{name}: {cost['as trained']:.1%} of the test images after training")
 # They read the image itself, so they can be looked at as images: edges of all directions, and spots.
 
 # %%
-filters = net[0].weight.detach().numpy()[:, 0]
-figure = matplotlib.figure.Figure(figsize=(9, 2.8), layout="constrained")
-limit = np.abs(filters).max()
-for axes, weights in zip(figure.subplots(2, 8).ravel(), filters):
-    shown = axes.imshow(weights, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    axes.set(xticks=[], yticks=[])
-figure.colorbar(shown, ax=figure.axes, label="weight")
-figure.suptitle("The sixteen filters of the first layer")
+figure = nc.viz.kernels(net[0].weight, title="The sixteen filters of the first layer")
 save(figure, "17_filters.png")
 
 # %% [markdown]

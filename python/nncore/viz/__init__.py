@@ -3,10 +3,11 @@
 Each function returns a matplotlib figure (extra `demo`); `graph` returns an SVG drawing, and needs nothing.
 """
 
+from .boundaries import decision_boundary
 from .curves import learning_curve
 from .functions import with_derivative
 from .graph import Graph, graph
-from .images import Examples, prediction_grid
+from .images import Examples, kernels, prediction_grid
 from .matrices import matrices, matrix
 from .networks import network
 from .paths import Landscape, animate_paths, paths
@@ -16,7 +17,9 @@ __all__ = [
     "Graph",
     "Landscape",
     "animate_paths",
+    "decision_boundary",
     "graph",
+    "kernels",
     "learning_curve",
     "matrices",
     "matrix",

@@ -57,3 +57,37 @@ def _draw(axes, section: Examples, i: int, classes: Sequence[str]) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=1.8)
+
+
+def kernels(weight, columns: int = 8, title: str = ""):
+    """The kernels of a convolution as images: weight [K, C, R, S], as `Conv2d.weight` is.
+
+    One or three channels are shown as one image each, negative weights blue and positive red, or as colours; of more
+    channels the first is shown. Returns a matplotlib figure.
+
+    >>> figure = nc.viz.kernels(nc.nn.Conv2d(1, 6, 5).weight, columns=3)
+    >>> sum(bool(axes.images) for axes in figure.axes[:6])
+    6
+    """
+    weight = np.asarray(weight.detach() if hasattr(weight, "detach") else weight)
+    if weight.ndim != 4 or 0 in weight.shape:
+        raise ValueError(f"kernels: expected a weight [K, C, R, S] with elements, got {list(weight.shape)}")
+    columns = min(columns, len(weight))
+    rows = math.ceil(len(weight) / columns)
+    figure = require("matplotlib.figure", "drawing").Figure(
+        figsize=(1.1 * columns + 1.2, 1.15 * rows + 0.5), layout="constrained"
+    )
+    cells = figure.subplots(rows, columns, squeeze=False).ravel()
+    limit = float(np.abs(weight).max()) or 1.0
+    for axes, kernel in zip(cells, weight, strict=False):
+        if len(kernel) == 3:
+            axes.imshow(np.moveaxis(0.5 + 0.5 * kernel / limit, 0, -1), interpolation="nearest")
+        else:
+            shown = axes.imshow(kernel[0], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+        axes.set(xticks=[], yticks=[])
+    for axes in cells[len(weight) :]:
+        axes.axis("off")
+    if weight.shape[1] != 3:
+        figure.colorbar(shown, ax=list(cells), label="weight")
+    figure.suptitle(title)
+    return figure
