@@ -1,6 +1,6 @@
 # Fails the build when a kernel object defines a weak symbol outside the namespace of its instruction set: the linker
 # keeps one copy of each weak symbol, and a copy compiled for AVX-512 would then run on machines without it
-# (numpy/numpy#25274 tells how that looks).
+# (numpy/numpy#25274 tells how that looks). Clang's __clang_call_terminate is harmless: two calls that end the process.
 string(REPLACE "|" ";" objects "${OBJECTS}")
 set(bad "")
 foreach(object ${objects})
@@ -14,7 +14,7 @@ foreach(object ${objects})
   endif()
   string(REGEX MATCHALL "[^\n]* [WVu] [^\n]*" weak "${symbols}")
   foreach(line ${weak})
-    if(NOT line MATCHES "nn::${isa}::" AND NOT line MATCHES "DW.ref")
+    if(NOT line MATCHES "nn::${isa}::" AND NOT line MATCHES "DW.ref|__clang_call_terminate")
       list(APPEND bad "${object}: ${line}")
     endif()
   endforeach()
