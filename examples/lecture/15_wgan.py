@@ -56,9 +56,7 @@ class Wgan:
         loss.backward()
         self.optimizers[1].step()
         if self.clip is not None:
-            with nc.no_grad():
-                for weight in self.critic.parameters():
-                    weight.clamp_(-self.clip, self.clip)
+            nn.utils.clip_weights_(self.critic.parameters(), self.clip)
         return distance
 
     def train_generator(self) -> None:

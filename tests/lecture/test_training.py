@@ -122,7 +122,8 @@ def test_14_convolutional_networks(lecture):
 def test_17_inside_a_cnn(lecture):
     program = lecture(17)
     assert program.cost["as trained"] > 0.5
-    assert program.fold_error < 1e-3
+    assert program.fold_error < 1e-4  # float32 rounding of scores of about 10, over eight layers
+    assert program.fold_difference < 1e-6
     assert program.cost["batch norm folded"] == pytest.approx(program.cost["as trained"], abs=0.01)
     assert program.cost["weights in 8 bits"] == pytest.approx(program.cost["as trained"], abs=0.03)
     assert program.zeros == pytest.approx(0.9, abs=0.02)
