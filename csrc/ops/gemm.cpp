@@ -1,11 +1,16 @@
 #include "ops/gemm.h"
 
+#include <atomic>
+
 #include "core/launch.h"
 #include "ops/shape.h"
 #include "ops/strided_loop.h"
 
 namespace nn {
 namespace {
+
+constexpr const char* kPrecisions[] = {"highest", "high", "medium"};  // in the order of Precision
+std::atomic<Precision> float32_precision{Precision::highest};
 
 Dims without_matrix(const Dims& shape) { return Dims(shape.begin(), shape.end() - 2); }
 
@@ -79,6 +84,7 @@ Array multiply(const char* operation, const Array& left, const Array& b, const s
   args.bias = bias ? bias->data() : nullptr;
   args.bias_stride = bias && bias->shape[0] > 1 ? bias->strides[0] : 0;
   args.activation = parse_activation(activation);
+  args.precision = float32_precision.load(std::memory_order_relaxed);
   launch(kernels(a.device()).gemm.gemm, args, a.device());
   return result;
 }
@@ -96,6 +102,17 @@ Array without(const Array& x, int first, int second) {
 }
 
 }  // namespace
+
+void set_float32_matmul_precision(const std::string& precision) {
+  for (int i = 0; i < 3; ++i)
+    if (precision == kPrecisions[i]) {
+      float32_precision = static_cast<Precision>(i);
+      return;
+    }
+  fail<ValueError>("set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got '", precision, "'");
+}
+
+std::string get_float32_matmul_precision() { return kPrecisions[static_cast<int>(float32_precision.load())]; }
 
 Array gemm(const Array& a, const Array& b, const std::optional<Array>& bias, const std::string& activation) {
   return multiply("gemm", a, b, bias, activation);

@@ -260,6 +260,8 @@ from nncore.grad_mode import no_grad as no_grad
 from nncore.grad_mode import set_grad_enabled as set_grad_enabled
 from nncore.layer_table import summary as summary
 from nncore.ops.random import Generator as Generator
+from nncore.precision import get_float32_matmul_precision as get_float32_matmul_precision
+from nncore.precision import set_float32_matmul_precision as set_float32_matmul_precision
 from nncore.profiling import profile as profile
 from nncore.serialization import load as load
 from nncore.serialization import save as save
