@@ -1,0 +1,102 @@
+// Matrix multiplication on CUDA: the arguments made regular, the choice of the kernel, and the sum of the parts where K
+// was split.
+//
+// The sum of parts reads every part once and writes C once: bound by memory; one thread for each element of C.
+#include <cstdlib>
+
+#include "cuda/gemm_epilogue.cuh"
+
+namespace nn::cuda {
+
+extern const GemmKernels gemm_kernels;
+
+GemmProblem make_problem(const GemmArgs& args) {
+  GemmProblem p{};
+  p.a = args.a, p.b = args.b, p.c = args.c, p.bias = args.bias;
+  p.M = args.M, p.N = args.N, p.K = args.K;
+  p.a_row = args.a_row, p.a_col = args.a_col, p.b_row = args.b_row, p.b_col = args.b_col;
+  p.c_row = args.c_row, p.c_col = args.c_col;
+  p.bias_col = args.bias_stride;
+  p.batch_ndim = args.batch_ndim, p.batch_count = 1;
+  for (int d = 0; d < args.batch_ndim; ++d) {
+    p.batch_shape[d] = args.batch_shape[d], p.batch_count *= args.batch_shape[d];
+    p.batch[d] = {args.a_batch[d], args.b_batch[d], args.c_batch[d]};
+  }
+  p.relu = args.activation == Activation::relu, p.accumulate = args.accumulate;
+  if ((p.c_col == 1 && p.N > 1) || p.c_row != 1) return p;
+
+  GemmProblem t = p;
+  t.a = p.b, t.b = p.a, t.M = p.N, t.N = p.M;
+  t.a_row = p.b_col, t.a_col = p.b_row, t.b_row = p.a_col, t.b_col = p.a_row;
+  t.c_row = p.c_col, t.c_col = p.c_row, t.bias_row = p.bias_col, t.bias_col = p.bias_row;
+  for (int d = 0; d < p.batch_ndim; ++d) t.batch[d] = {p.batch[d].b, p.batch[d].a, p.batch[d].c};
+  return t;
+}
+
+KSplit choose_split(const GemmProblem& p, int64_t tiles, int64_t unit) {
+  constexpr int64_t kFew = 96, kBlocks = 256;                // tiles that call for it, blocks aimed at
+  constexpr int64_t kLeast = 256, kMost = int64_t{1} << 30;  // of K in a part, whose kernels count in int
+  const int64_t by_blocks = tiles < kFew ? kBlocks / tiles : 1, by_depth = p.K / kLeast;
+  int64_t count = by_blocks < by_depth ? by_blocks : by_depth;
+  if (count <= p.K / kMost) count = p.K / kMost + 1;
+  if (count < 2) return {p.K, 1};
+  const int64_t size = ceil_div(ceil_div(p.K, count), unit) * unit;
+  return {size, static_cast<int>(ceil_div(p.K, size))};
+}
+
+bool is_wide(const void* data, int64_t element_size, int64_t width, int64_t step, const GemmProblem& p,
+             int64_t BatchStrides::* stride) {
+  if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(element_size * width) != 0) return false;
+  bool wide = step % width == 0;
+  for (int d = 0; d < p.batch_ndim; ++d) wide = wide && p.batch[d].*stride % width == 0;
+  return wide;
+}
+
+namespace {
+
+template <class T>
+__global__ void sum_parts_kernel(const __grid_constant__ GemmProblem p, const T* partial, int parts) {
+  const int64_t size = p.M * p.N, total = p.batch_count * size, step = int64_t{gridDim.x} * blockDim.x;
+  for (int64_t e = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; e < total; e += step) {
+    auto sum = static_cast<typename GemmTypes<T>::Sum>(partial[e]);
+    for (int i = 1; i < parts; ++i) sum += partial[i * total + e];
+    const int64_t m = e % size / p.N, n = e % p.N;
+    T& place = static_cast<T*>(p.c)[p.offset(e / size).c + m * p.c_row + n * p.c_col];
+    place = finish<T>(p, sum, p.accumulate ? place : T(0), m, n);
+  }
+}
+
+template <class T>
+void launch_sum(const GemmProblem& p, const void* partial, int parts, const LaunchContext& ctx) {
+  constexpr int64_t kThreads = 256, kMostBlocks = 4096;
+  const int64_t blocks = ceil_div(p.batch_count * p.M * p.N, kThreads);
+  const dim3 grid(static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks));
+  NN_LAUNCH(sum_parts_kernel<T>, grid, kThreads, 0, ctx, p, static_cast<const T*>(partial), parts);
+}
+
+void gemm(const GemmArgs& args, const LaunchContext& ctx) {
+  const GemmProblem p = make_problem(args);
+  if (p.M <= 0 || p.N <= 0 || p.batch_count <= 0) return;
+  gemm_simt(p, args.dtype, ctx);
+}
+
+}  // namespace
+
+void sum_parts(const GemmProblem& p, DType dtype, const void* partial, int parts, const LaunchContext& ctx) {
+  switch (dtype) {
+    case DType::float32:
+      return launch_sum<float>(p, partial, parts, ctx);
+    case DType::float64:
+      return launch_sum<double>(p, partial, parts, ctx);
+    case DType::int32:
+      return launch_sum<uint32_t>(p, partial, parts, ctx);
+    case DType::int64:
+      return launch_sum<uint64_t>(p, partial, parts, ctx);
+    default:
+      return launch_sum<uint8_t>(p, partial, parts, ctx);
+  }
+}
+
+const GemmKernels gemm_kernels = {{"gemm", gemm}};
+
+}  // namespace nn::cuda

@@ -1,0 +1,70 @@
+// What happens to a finished sum: C, bias, activation, in the CPU's order.
+#pragma once
+
+#include "cuda/gemm_problem.h"
+#include "cuda/kernel.cuh"
+
+namespace nn::cuda {
+
+// Storage and sums of each dtype. Integers wrap around, so they are added up unsigned.
+template <class T>
+struct GemmTypes {
+  using Sum = T;
+  using Signed = T;
+};
+template <>
+struct GemmTypes<uint32_t> {
+  using Sum = uint32_t;
+  using Signed = int32_t;
+};
+template <>
+struct GemmTypes<uint64_t> {
+  using Sum = uint64_t;
+  using Signed = int64_t;
+};
+template <>
+struct GemmTypes<uint8_t> {
+  using Sum = uint32_t;
+  using Signed = int32_t;  // of which no value is negative
+};
+
+// The value to store as c[at], the element [m, n] of product number whatever, of which `sum` is the product.
+template <class T, class Sum>
+__device__ __forceinline__ T finish(const GemmProblem& p, Sum sum, T old, int64_t m, int64_t n) {
+  T value = static_cast<T>(sum);
+  if (p.accumulate) value = static_cast<T>(value + old);
+  if (p.bias) value = static_cast<T>(value + static_cast<const T*>(p.bias)[m * p.bias_row + n * p.bias_col]);
+  // Not max: a NaN stays one.
+  return p.relu && static_cast<typename GemmTypes<T>::Signed>(value) < 0 ? T(0) : value;
+}
+
+// `kWidth` adjacent elements that are moved at once.
+template <class T, int kWidth>
+struct alignas(sizeof(T) * kWidth) Pack {
+  T v[kWidth];
+};
+
+// Stores kWidth elements of row m from column n on. `wide`: C's rows are adjacent elements, and aligned to a pack.
+template <int kWidth, class T, class Sum>
+__device__ __forceinline__ void store_row(const GemmProblem& p, T* c, const Sum* sums, int64_t m, int64_t n,
+                                          bool wide) {
+  if (m >= p.M || n >= p.N) return;
+  T* const row = c + m * p.c_row;
+  if (wide && n + kWidth <= p.N) {
+    auto* const place = reinterpret_cast<Pack<T, kWidth>*>(row + n);
+    Pack<T, kWidth> out{};
+    if (p.accumulate) out = *place;
+#pragma unroll
+    for (int j = 0; j < kWidth; ++j) out.v[j] = finish<T>(p, sums[j], out.v[j], m, n + j);
+    *place = out;
+    return;
+  }
+#pragma unroll
+  for (int j = 0; j < kWidth; ++j) {
+    if (n + j >= p.N) return;
+    T& place = row[(n + j) * p.c_col];
+    place = finish<T>(p, sums[j], p.accumulate ? place : T(0), m, n + j);
+  }
+}
+
+}  // namespace nn::cuda

@@ -1,0 +1,61 @@
+// One product, or a batch of them, as the CUDA kernels take it: GemmArgs made regular. Plain data, passed by value.
+#pragma once
+
+#include "core/kernels/gemm.h"
+#include "cuda/gemm_index.h"
+
+namespace nn::cuda {
+
+struct BatchStrides {
+  int64_t a, b, c;
+};
+
+struct GemmProblem {
+  const void *a, *b, *bias;
+  void* c;
+  int64_t M, N, K;
+  int64_t a_row, a_col, b_row, b_col, c_row, c_col;
+  int64_t bias_row, bias_col;  // C[m, n] gets bias[m * bias_row + n * bias_col]; one of the two is 0
+  int64_t batch_count;
+  int batch_ndim;
+  int64_t batch_shape[kMaxDims];
+  BatchStrides batch[kMaxDims];
+  bool relu, accumulate;
+
+  // Where the matrices of product `index` begin, in elements.
+  NN_INDEX BatchStrides offset(int64_t index) const {
+    BatchStrides at{0, 0, 0};
+    for (int d = batch_ndim - 1; d >= 0; --d) {
+      const int64_t i = index % batch_shape[d];
+      index /= batch_shape[d];
+      at.a += i * batch[d].a;
+      at.b += i * batch[d].b;
+      at.c += i * batch[d].c;
+    }
+    return at;
+  }
+};
+
+// The problem of `args`; where the columns of C are adjacent rather than its rows, as C^T = B^T A^T.
+GemmProblem make_problem(const GemmArgs& args);
+
+// How K is cut among blocks: `count` parts of `size`, a multiple of `unit`, the last one smaller. It depends on the
+// shapes alone, so that the order of every sum does.
+struct KSplit {
+  int64_t size;
+  int count;
+};
+KSplit choose_split(const GemmProblem& p, int64_t tiles, int64_t unit);
+
+// Whether `extent` elements that are adjacent may be copied `width` at a time: `step` is the distance of one such row
+// to the next, and the matrices of a batch lie at multiples of the batch strides.
+bool is_wide(const void* data, int64_t element_size, int64_t width, int64_t step, const GemmProblem& p,
+             int64_t BatchStrides::* stride);
+
+// C from `parts` partial sums [parts, batch, M, N], added in their order.
+void sum_parts(const GemmProblem& p, DType dtype, const void* partial, int parts, const LaunchContext& ctx);
+
+// The kernels to choose from. Each takes every problem of its types, unless it says otherwise.
+void gemm_simt(const GemmProblem& p, DType dtype, const LaunchContext& ctx);
+
+}  // namespace nn::cuda
