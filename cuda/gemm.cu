@@ -55,14 +55,15 @@ bool is_wide(const void* data, int64_t element_size, int64_t width, int64_t step
 namespace {
 
 template <class T>
-__global__ void sum_parts_kernel(const __grid_constant__ GemmProblem p, const T* partial, int parts) {
+__global__ void sum_parts_kernel(const __grid_constant__ GemmProblem p, const typename GemmTypes<T>::Sum* partial,
+                                 int parts) {
   const int64_t size = p.M * p.N, total = p.batch_count * size, step = int64_t{gridDim.x} * blockDim.x;
   for (int64_t e = int64_t{blockIdx.x} * blockDim.x + threadIdx.x; e < total; e += step) {
-    auto sum = static_cast<typename GemmTypes<T>::Sum>(partial[e]);
+    auto sum = partial[e];
     for (int i = 1; i < parts; ++i) sum += partial[i * total + e];
     const int64_t m = e % size / p.N, n = e % p.N;
     T& place = static_cast<T*>(p.c)[p.offset(e / size).c + m * p.c_row + n * p.c_col];
-    place = finish<T>(p, sum, p.accumulate ? place : T(0), m, n);
+    place = finish<T>(p, sum, p.accumulate ? place : T{}, m, n);
   }
 }
 
@@ -71,29 +72,49 @@ void launch_sum(const GemmProblem& p, const void* partial, int parts, const Laun
   constexpr int64_t kThreads = 256, kMostBlocks = 4096;
   const int64_t blocks = ceil_div(p.batch_count * p.M * p.N, kThreads);
   const dim3 grid(static_cast<unsigned>(blocks < kMostBlocks ? blocks : kMostBlocks));
-  NN_LAUNCH(sum_parts_kernel<T>, grid, kThreads, 0, ctx, p, static_cast<const T*>(partial), parts);
+  const auto* const sums = static_cast<const typename GemmTypes<T>::Sum*>(partial);
+  NN_LAUNCH(sum_parts_kernel<T>, grid, kThreads, 0, ctx, p, sums, parts);
+}
+
+GemmType type_of(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return GemmType::float32;
+    case DType::float64:
+      return GemmType::float64;
+    case DType::int32:
+      return GemmType::int32;
+    case DType::int64:
+      return GemmType::int64;
+    default:
+      return GemmType::uint8;
+  }
 }
 
 void gemm(const GemmArgs& args, const LaunchContext& ctx) {
   const GemmProblem p = make_problem(args);
   if (p.M <= 0 || p.N <= 0 || p.batch_count <= 0) return;
-  gemm_simt(p, args.dtype, ctx);
+  gemm_simt(p, type_of(args.dtype), ctx);
 }
 
 }  // namespace
 
-void sum_parts(const GemmProblem& p, DType dtype, const void* partial, int parts, const LaunchContext& ctx) {
-  switch (dtype) {
-    case DType::float32:
+void sum_parts(const GemmProblem& p, GemmType type, const void* partial, int parts, const LaunchContext& ctx) {
+  switch (type) {
+    case GemmType::float32:
       return launch_sum<float>(p, partial, parts, ctx);
-    case DType::float64:
+    case GemmType::float64:
       return launch_sum<double>(p, partial, parts, ctx);
-    case DType::int32:
+    case GemmType::int32:
       return launch_sum<uint32_t>(p, partial, parts, ctx);
-    case DType::int64:
+    case GemmType::int64:
       return launch_sum<uint64_t>(p, partial, parts, ctx);
-    default:
+    case GemmType::uint8:
       return launch_sum<uint8_t>(p, partial, parts, ctx);
+    case GemmType::bfloat16:
+      return launch_sum<bfloat16>(p, partial, parts, ctx);
+    case GemmType::float16:
+      return launch_sum<float16>(p, partial, parts, ctx);
   }
 }
 

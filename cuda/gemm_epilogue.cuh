@@ -2,11 +2,13 @@
 #pragma once
 
 #include "cuda/gemm_problem.h"
+#include "cuda/half.h"
 #include "cuda/kernel.cuh"
 
 namespace nn::cuda {
 
-// Storage and sums of each dtype. Integers wrap around, so they are added up unsigned.
+// What elements stored as T are added up in. Integers wrap around, so they are added up unsigned, and Signed is what
+// tells whether the result is negative.
 template <class T>
 struct GemmTypes {
   using Sum = T;
@@ -27,15 +29,26 @@ struct GemmTypes<uint8_t> {
   using Sum = uint32_t;
   using Signed = int32_t;  // of which no value is negative
 };
+template <>
+struct GemmTypes<bfloat16> {
+  using Sum = float;
+  using Signed = float;
+};
+template <>
+struct GemmTypes<float16> {
+  using Sum = float;
+  using Signed = float;
+};
 
-// The value to store as c[at], the element [m, n] of product number whatever, of which `sum` is the product.
-template <class T, class Sum>
-__device__ __forceinline__ T finish(const GemmProblem& p, Sum sum, T old, int64_t m, int64_t n) {
-  T value = static_cast<T>(sum);
-  if (p.accumulate) value = static_cast<T>(value + old);
-  if (p.bias) value = static_cast<T>(value + static_cast<const T*>(p.bias)[m * p.bias_row + n * p.bias_col]);
+// The value to store for element [m, n] of C, where `old` was, if the product's is `sum`.
+template <class T>
+__device__ __forceinline__ T finish(const GemmProblem& p, typename GemmTypes<T>::Sum sum, T old, int64_t m, int64_t n) {
+  using Sum = typename GemmTypes<T>::Sum;
+  if (p.accumulate) sum += static_cast<Sum>(old);
+  if (p.bias) sum += static_cast<Sum>(static_cast<const T*>(p.bias)[m * p.bias_row + n * p.bias_col]);
+  const T value = static_cast<T>(sum);
   // Not max: a NaN stays one.
-  return p.relu && static_cast<typename GemmTypes<T>::Signed>(value) < 0 ? T(0) : value;
+  return p.relu && static_cast<typename GemmTypes<T>::Signed>(value) < 0 ? static_cast<T>(Sum(0)) : value;
 }
 
 // `kWidth` adjacent elements that are moved at once.
@@ -45,9 +58,9 @@ struct alignas(sizeof(T) * kWidth) Pack {
 };
 
 // Stores kWidth elements of row m from column n on. `wide`: C's rows are adjacent elements, and aligned to a pack.
-template <int kWidth, class T, class Sum>
-__device__ __forceinline__ void store_row(const GemmProblem& p, T* c, const Sum* sums, int64_t m, int64_t n,
-                                          bool wide) {
+template <int kWidth, class T>
+__device__ __forceinline__ void store_row(const GemmProblem& p, T* c, const typename GemmTypes<T>::Sum* sums, int64_t m,
+                                          int64_t n, bool wide) {
   if (m >= p.M || n >= p.N) return;
   T* const row = c + m * p.c_row;
   if (wide && n + kWidth <= p.N) {
@@ -63,7 +76,7 @@ __device__ __forceinline__ void store_row(const GemmProblem& p, T* c, const Sum*
   for (int j = 0; j < kWidth; ++j) {
     if (n + j >= p.N) return;
     T& place = row[(n + j) * p.c_col];
-    place = finish<T>(p, sums[j], p.accumulate ? place : T(0), m, n + j);
+    place = finish<T>(p, sums[j], p.accumulate ? place : T{}, m, n + j);
   }
 }
 

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 
+// Functions of host and device; NN_INDEX: of the compiler too.
 #ifdef __CUDACC__
-#define NN_INDEX __host__ __device__ __forceinline__ constexpr
+#define NN_BOTH __host__ __device__ __forceinline__
 #else
-#define NN_INDEX inline constexpr
+#define NN_BOTH inline
 #endif
+#define NN_INDEX NN_BOTH constexpr
 
 namespace nn::cuda {
 

@@ -52,10 +52,14 @@ KSplit choose_split(const GemmProblem& p, int64_t tiles, int64_t unit);
 bool is_wide(const void* data, int64_t element_size, int64_t width, int64_t step, const GemmProblem& p,
              int64_t BatchStrides::* stride);
 
-// C from `parts` partial sums [parts, batch, M, N], added in their order.
-void sum_parts(const GemmProblem& p, DType dtype, const void* partial, int parts, const LaunchContext& ctx);
+// C, of `type`, from `parts` partial sums [parts, batch, M, N], added in their order. The sums are of that type too, or
+// float32 for those of 16 bits.
+enum class GemmType { float32, float64, int32, int64, uint8, bfloat16, float16 };
+void sum_parts(const GemmProblem& p, GemmType type, const void* partial, int parts, const LaunchContext& ctx);
 
-// The kernels to choose from. Each takes every problem of its types, unless it says otherwise.
-void gemm_simt(const GemmProblem& p, DType dtype, const LaunchContext& ctx);
+// The kernels to choose from. Each takes every problem of its types.
+void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx);  // all but those of 16 bits
+// float32 with factors rounded to TF32, bfloat16, float16; from compute capability 8.0 on.
+void gemm_mma(const GemmProblem& p, GemmType type, const LaunchContext& ctx);
 
 }  // namespace nn::cuda

@@ -15,18 +15,18 @@
 //
 // Bound: the FFMA rate from about 1024 cubed on (2 M N K / 67 TFLOP/s on an H100; 45-50 are reached by the best known);
 // below that the latency of one slab after another.
+#include <stdexcept>
+
 #include "cuda/gemm_epilogue.cuh"
+#include "cuda/gemm_tiles.cuh"
 #include "cuda/primitives.cuh"
 
 namespace nn::cuda {
 namespace {
 
 struct SimtLaunch {
-  GemmProblem p;
-  int64_t tile_rows, tile_cols, work;
-  int64_t k_size;  // of a part of K
-  int parts;
-  bool a_along_k, b_along_k, wide_store;
+  TiledLaunch tiled;
+  bool a_along_k, b_along_k;
 };
 
 // The copies of one operand, slab after slab: the elements [k, row] with `row` below `rows` and k below `depth` lie at
@@ -107,24 +107,32 @@ __device__ __forceinline__ void multiply_slab(const T* a, const T* b, Sum (&sums
   }
 }
 
+// The tile's elements of C, or, where K is in several parts, of its partial sums.
+template <class T, class Tile, class Sum>
+__device__ __forceinline__ void store_tile(const TiledLaunch& launch, const BlockWork& block, int64_t offset,
+                                           const Sum (&sums)[Tile::kRows][Tile::kCols]) {
+  const int64_t m = block.m, n = block.n;
+#pragma unroll
+  for (int i = 0; i < Tile::kRows; ++i)
+#pragma unroll
+    for (int j = 0; j < Tile::kCols; j += Tile::kGroup)
+      store_row<Tile::kGroup>(launch.p, static_cast<T*>(launch.p.c) + offset, &sums[i][j],
+                              m + simt_row<Tile>(threadIdx.x, i), n + simt_col<Tile>(threadIdx.x, j),
+                              launch.wide_store);
+}
+
 // One tile of one product, over one part of K.
 template <class T, class Tile, bool kWideA, bool kWideB>
 __device__ __forceinline__ void simt_tile(const SimtLaunch& launch, int64_t work, Slabs<T, Tile>& slabs) {
   using Sum = typename GemmTypes<T>::Sum;
-  const GemmProblem& p = launch.p;
-  const int64_t tiles = launch.tile_rows * launch.tile_cols, product = work / tiles / launch.parts;
-  const MatrixPlace tile = tile_place(work % tiles, launch.tile_rows, launch.tile_cols);
-  const int64_t part = work / tiles % launch.parts, k_begin = part * launch.k_size;
-  const int64_t left = p.K - k_begin;
-  const int depth = static_cast<int>(left < launch.k_size ? left : launch.k_size);
-  const int64_t m = tile.row * Tile::kM, n = tile.col * Tile::kN;
-  const BatchStrides at = p.offset(product);
-
-  SlabCopy<T, Tile, Tile::kM, kWideA> a(static_cast<const T*>(p.a) + at.a + m * p.a_row + k_begin * p.a_col, p.a_row,
-                                        p.a_col, p.M - m, depth, launch.a_along_k);
-  SlabCopy<T, Tile, Tile::kN, kWideB> b(static_cast<const T*>(p.b) + at.b + n * p.b_col + k_begin * p.b_row, p.b_col,
-                                        p.b_row, p.N - n, depth, launch.b_along_k);
-  const int slab_count = (depth + Tile::kK - 1) / Tile::kK;
+  const GemmProblem& p = launch.tiled.p;
+  const BlockWork block = block_work<Tile::kM, Tile::kN>(launch.tiled, work);
+  const BatchStrides at = p.offset(block.product);
+  SlabCopy<T, Tile, Tile::kM, kWideA> a(static_cast<const T*>(p.a) + at.a + block.m * p.a_row + block.k_begin * p.a_col,
+                                        p.a_row, p.a_col, p.M - block.m, block.depth, launch.a_along_k);
+  SlabCopy<T, Tile, Tile::kN, kWideB> b(static_cast<const T*>(p.b) + at.b + block.n * p.b_col + block.k_begin * p.b_row,
+                                        p.b_col, p.b_row, p.N - block.n, block.depth, launch.b_along_k);
+  const int slab_count = (block.depth + Tile::kK - 1) / Tile::kK;
 #pragma unroll
   for (int s = 0; s < Tile::kStages - 1; ++s) {
     if (s < slab_count) a.next(slabs.a[s]), b.next(slabs.b[s]);
@@ -141,50 +149,30 @@ __device__ __forceinline__ void simt_tile(const SimtLaunch& launch, int64_t work
     stage = stage + 1 < Tile::kStages ? stage + 1 : 0;
     ahead = ahead + 1 < Tile::kStages ? ahead + 1 : 0;
   }
-  T* const c = static_cast<T*>(p.c) + at.c + part * p.batch_count * p.M * p.N;
-#pragma unroll
-  for (int i = 0; i < Tile::kRows; ++i)
-#pragma unroll
-    for (int j = 0; j < Tile::kCols; j += Tile::kGroup)
-      store_row<Tile::kGroup>(p, c, &sums[i][j], m + simt_row<Tile>(threadIdx.x, i), n + simt_col<Tile>(threadIdx.x, j),
-                              launch.wide_store);
+  const int64_t offset = at.c + part_offset(launch.tiled, block);
+  if (sizeof(T) != sizeof(Sum) && launch.tiled.parts > 1)
+    store_tile<Sum, Tile>(launch.tiled, block, offset, sums);
+  else
+    store_tile<T, Tile>(launch.tiled, block, offset, sums);
 }
 
 template <class T, class Tile, bool kWideA, bool kWideB>
 __global__ void __launch_bounds__(Tile::kThreads, 2) simt_kernel(const __grid_constant__ SimtLaunch launch) {
   using TileSlabs = Slabs<T, Tile>;
   NN_SHARED(TileSlabs, slabs, [1]);
-  const int64_t work = blockIdx.x + int64_t{blockIdx.y} * gridDim.x;
-  if (work < launch.work) simt_tile<T, Tile, kWideA, kWideB>(launch, work, slabs[0]);
+  if (block_number() < launch.tiled.work) simt_tile<T, Tile, kWideA, kWideB>(launch, block_number(), slabs[0]);
 }
 
 template <class T, class Tile>
-void launch_tiles(const GemmProblem& problem, DType dtype, const LaunchContext& ctx) {
+void launch_tiles(const GemmProblem& problem, GemmType type, const LaunchContext& ctx) {
   constexpr int64_t kWidth = 16 / sizeof(T);
-  SimtLaunch launch{problem, 0, 0, 0, 0, 1, false, false, false};
-  GemmProblem& p = launch.p;
-  launch.tile_rows = ceil_div(p.M, int64_t{Tile::kM});
-  launch.tile_cols = ceil_div(p.N, int64_t{Tile::kN});
-  const int64_t tiles = launch.tile_rows * launch.tile_cols * p.batch_count;
-  const KSplit split = choose_split(p, tiles, Tile::kK);
-  launch.k_size = split.size, launch.parts = split.count;
-  launch.work = tiles * split.count;
+  SimtLaunch launch{plan_tiles(problem, Tile::kM, Tile::kN, Tile::kK), problem.a_col == 1, problem.b_row == 1};
+  const Partial<typename GemmTypes<T>::Sum> partial(launch.tiled, ctx);
+  const GemmProblem& p = launch.tiled.p;
+  launch.tiled.wide_store = p.c_col == 1 && is_wide(p.c, sizeof(T), Tile::kGroup, p.c_row, p, &BatchStrides::c);
   const bool wide_a = p.a_row == 1 && is_wide(p.a, sizeof(T), kWidth, p.a_col, p, &BatchStrides::a);
   const bool wide_b = p.b_col == 1 && is_wide(p.b, sizeof(T), kWidth, p.b_row, p, &BatchStrides::b);
-  launch.a_along_k = p.a_col == 1, launch.b_along_k = p.b_row == 1;
-
-  const size_t bytes = split.count > 1 ? static_cast<size_t>(split.count * p.batch_count * p.M * p.N) * sizeof(T) : 0;
-  const Workspace partial(bytes, ctx);
-  if (split.count > 1) {
-    p.c = partial.data, p.c_row = p.N, p.c_col = 1;
-    int64_t stride = p.M * p.N;
-    for (int d = p.batch_ndim - 1; d >= 0; --d) p.batch[d].c = stride, stride *= p.batch_shape[d];
-    p.bias = nullptr, p.relu = p.accumulate = false;
-  }
-  launch.wide_store = p.c_col == 1 && is_wide(p.c, sizeof(T), Tile::kGroup, p.c_row, p, &BatchStrides::c);
-  constexpr int64_t kMost = INT32_MAX;  // of a grid along x
-  const dim3 grid(static_cast<unsigned>(launch.work < kMost ? launch.work : kMost),
-                  static_cast<unsigned>(ceil_div(launch.work, kMost)));
+  const dim3 grid = tile_grid(launch.tiled);
   constexpr bool kFloats = T(0.5f) != T(0);  // integers have no copies of 16 bytes: no network multiplies them
   if constexpr (!kFloats) {
     NN_LAUNCH((simt_kernel<T, Tile, false, false>), grid, Tile::kThreads, 0, ctx, launch);
@@ -197,7 +185,7 @@ void launch_tiles(const GemmProblem& problem, DType dtype, const LaunchContext& 
   } else {
     NN_LAUNCH((simt_kernel<T, Tile, false, false>), grid, Tile::kThreads, 0, ctx, launch);
   }
-  if (split.count > 1) sum_parts(problem, dtype, partial.data, split.count, ctx);
+  if (launch.tiled.parts > 1) sum_parts(problem, type, partial.data(), launch.tiled.parts, ctx);
 }
 
 using LargeTile = SimtTile<128, 128, 8, 8, 4, 2>;
@@ -206,23 +194,25 @@ using DoubleTile = SimtTile<64, 64, 4, 4, 2, 2>;
 
 }  // namespace
 
-void gemm_simt(const GemmProblem& p, DType dtype, const LaunchContext& ctx) {
-  switch (dtype) {
-    case DType::float32: {
+void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx) {
+  switch (type) {
+    case GemmType::float32: {
       // Large tiles where they are enough to fill a large GPU; K, which may be split, counts as much as M and N.
       constexpr int64_t kEnough = 128;
       const int64_t tiles = ceil_div(p.M, int64_t{128}) * ceil_div(p.N, int64_t{128}) * p.batch_count;
       const bool large = p.M > 64 && p.N > 64 && tiles * (p.K < 8192 ? 1 : p.K / 4096) >= kEnough;
-      return large ? launch_tiles<float, LargeTile>(p, dtype, ctx) : launch_tiles<float, SmallTile>(p, dtype, ctx);
+      return large ? launch_tiles<float, LargeTile>(p, type, ctx) : launch_tiles<float, SmallTile>(p, type, ctx);
     }
-    case DType::float64:
-      return launch_tiles<double, DoubleTile>(p, dtype, ctx);
-    case DType::int32:
-      return launch_tiles<uint32_t, SmallTile>(p, dtype, ctx);
-    case DType::int64:
-      return launch_tiles<uint64_t, DoubleTile>(p, dtype, ctx);
+    case GemmType::float64:
+      return launch_tiles<double, DoubleTile>(p, type, ctx);
+    case GemmType::int32:
+      return launch_tiles<uint32_t, SmallTile>(p, type, ctx);
+    case GemmType::int64:
+      return launch_tiles<uint64_t, DoubleTile>(p, type, ctx);
+    case GemmType::uint8:
+      return launch_tiles<uint8_t, SmallTile>(p, type, ctx);
     default:
-      return launch_tiles<uint8_t, SmallTile>(p, dtype, ctx);
+      throw std::invalid_argument("gemm_simt: 16 bit types are for the tensor cores");
   }
 }
 

@@ -26,14 +26,26 @@ NN_INDEX Place wgmma_c_place(int t, int r) {
   return {t / 32 * 16 + c.row, r / 4 * 8 + c.col};
 }
 
-// Slabs of the mma.sync kernel, in bytes. Both are read by ldmatrix, eight rows of 16 bytes at a time, and written in
-// pieces of 16 bytes; the order of the pieces in a row is such that neither meets a bank twice.
+// Slabs of the mma.sync kernel in shared memory, in bytes. They are written in pieces of 16 bytes and read by ldmatrix,
+// eight rows of 16 bytes at a time; the order of the pieces in a row is such that neither meets a bank twice.
 // Rows of 64 bytes along k, one for each m (or n):
-NN_INDEX int swizzle64(int row, int byte) { return row * 64 + ((byte / 16 ^ row / 2 % 4) * 16 + byte % 16); }
+NN_INDEX int swizzle64(int row, int byte) { return row * 64 + (((byte / 16) ^ (row / 2 % 4)) * 16 + byte % 16); }
 // Rows of `pitch` bytes, a multiple of 128, along m (or n), one for each k:
 NN_INDEX int swizzle_pitch(int row, int byte, int pitch) {
-  return row * pitch + ((byte / 16 ^ row % 8) * 16 + byte % 16);
+  return row * pitch + (((byte / 16) ^ (row % 8)) * 16 + byte % 16);
 }
+// The same for elements of 32 bits, which no instruction transposes: they are read one by one, in their order, and 32
+// bytes more in a row keep the four k and eight m of a fragment apart.
+NN_INDEX int padded_pitch(int extent) { return extent * 4 + 32; }
+
+// Which row of 16 bytes lane `lane` names to ldmatrix_x4, so that its registers are those of the fragments. `unit` is
+// the first matrix' place: (m, bytes along k) for rows along k, (k, bytes along m) for rows along m and .trans.
+// A, 16 rows: matrices in the order (m, k), (m + 8, k), (m, k + 8), (m + 8, k + 8).
+NN_INDEX Place ldmatrix_a(int lane) { return {lane % 16, lane / 16 * 16}; }
+NN_INDEX Place ldmatrix_a_trans(int lane) { return {lane / 16 * 8 + lane % 8, lane / 8 % 2 * 16}; }
+// B, two tiles of 8 columns: (n, k), (n, k + 8), (n + 8, k), (n + 8, k + 8).
+NN_INDEX Place ldmatrix_b(int lane) { return {lane / 16 * 8 + lane % 8, lane / 8 % 2 * 16}; }
+NN_INDEX Place ldmatrix_b_trans(int lane) { return {lane % 16, lane / 16 * 16}; }
 
 // The 128-byte swizzle of TMA and wgmma: rows of 128 bytes, in groups of 8 rows that begin at multiples of 1024.
 NN_INDEX int swizzle128(int row, int byte) { return swizzle_pitch(row, byte, 128); }

@@ -3,22 +3,19 @@
 // anywhere else. What they do on a CPU, for the tests, is in tests/cuda_on_cpu/primitives_on_cpu.h, function by
 // function.
 //
-// Some need compute capability 8.0 or 9.0a. A function that the target lacks does not exist there, except cp.async,
-// which becomes an ordinary copy: NN_HAS_MMA and NN_HAS_WGMMA tell.
+// Where the target lacks an instruction: cp.async becomes an ordinary copy; what needs compute capability 8.0 traps;
+// what needs 9.0a does not exist unless NN_HAS_WGMMA is defined.
 #pragma once
 
 #include "cuda/kernel.cuh"
 #include "cuda/mma_index.h"
 
-#ifdef NN_CUDA_ON_CPU
+#ifdef NN_CUDA_EMULATION
 #include "primitives_on_cpu.h"
 #else
 
 #include <cuda.h>
 
-#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-#define NN_HAS_MMA 1
-#endif
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 #define NN_HAS_WGMMA 1
 #endif
@@ -87,8 +84,6 @@ NN_PRIMITIVE void copy_async_wait() {
 
 // ---- mma.sync: a warp's products on the tensor cores ----------------------------------------------------------------
 
-#ifdef NN_HAS_MMA
-
 // Four matrices of 8 rows of 16 bytes: lane 8 i + j gives the address of row j of matrix i. Register i of a lane gets
 // four bytes of matrix i: of row lane / 4, from byte lane % 4 * 4 on.
 NN_PRIMITIVE void ldmatrix_x4(uint32_t (&r)[4], const void* shared) {
@@ -106,27 +101,31 @@ NN_PRIMITIVE void ldmatrix_x4_trans(uint32_t (&r)[4], const void* shared) {
                : "memory");
 }
 
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+#define NN_FROM_80(...) asm volatile(__VA_ARGS__)
+#else
+#define NN_FROM_80(...) __trap()
+#endif
+
 // x rounded to TF32, half away from zero, as the bits of a float.
 NN_PRIMITIVE uint32_t to_tf32(float x) {
-  uint32_t bits;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  uint32_t bits = 0;
+  NN_FROM_80("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
   return bits;
 }
 
 // sums [16, 8] += A [16, k] B [k, 8]; the places of the registers are those of mma_a_place and so on.
-#define NN_MMA(name, shape, type)                                                         \
-  NN_PRIMITIVE void name(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) { \
-    asm volatile("mma.sync.aligned." shape ".row.col.f32." type "." type                  \
-                 ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"   \
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])                         \
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));     \
+#define NN_MMA(name, shape, type)                                                                                      \
+  NN_PRIMITIVE void name(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {                              \
+    NN_FROM_80("mma.sync.aligned." shape ".row.col.f32." type "." type                                                 \
+               ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" : "+f"(d[0]),                    \
+               "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1])); \
   }
 NN_MMA(mma_tf32, "m16n8k8", "tf32")
 NN_MMA(mma_bf16, "m16n8k16", "bf16")
 NN_MMA(mma_f16, "m16n8k16", "f16")
 #undef NN_MMA
-
-#endif  // NN_HAS_MMA
+#undef NN_FROM_80
 
 #ifdef NN_HAS_WGMMA
 
@@ -249,4 +248,4 @@ NN_PRIMITIVE void setmaxnreg_inc() {
 
 }  // namespace nn::cuda
 
-#endif  // NN_CUDA_ON_CPU
+#endif  // NN_CUDA_EMULATION

@@ -1,0 +1,131 @@
+// The functions of cuda/primitives.cuh on a CPU, in the emulation of tests/cuda_on_cpu: what the PTX manual says that
+// each instruction does. The fragments' layouts are those of cuda/mma_index.h, which gemm_index_test.cpp compares with
+// the manual's; so a kernel that reads them wrongly is wrong here too.
+#pragma once
+
+#include <cmath>
+
+#include "cuda/half.h"
+#include "emulation/async.h"
+#include "emulation/scheduler.h"
+
+#define NN_PRIMITIVE inline
+#define NN_HAS_WGMMA 1
+
+namespace nn::cuda {
+
+using TensorMap = cuda_on_cpu::TensorMap;
+
+NN_PRIMITIVE uint32_t shared_address(const void* p) { return cuda_on_cpu::shared_address(p); }
+
+// ---- cp.async
+
+template <int kBytes>
+NN_PRIMITIVE void copy_async(void* shared, const void* global, int valid) {
+  if constexpr (kBytes >= 4) {
+    cuda_on_cpu::copy_async(shared, global, kBytes, valid);
+  } else {
+    unsigned char bytes[kBytes] = {};
+    memcpy(bytes, global, static_cast<size_t>(valid));
+    for (int i = 0; i < kBytes; ++i) static_cast<unsigned char*>(shared)[i] = bytes[i];
+  }
+}
+NN_PRIMITIVE void copy_async_commit() { cuda_on_cpu::copy_async_commit(); }
+template <int kGroups>
+NN_PRIMITIVE void copy_async_wait() {
+  cuda_on_cpu::copy_async_wait(kGroups);
+}
+
+// ---- mma.sync: the lanes of a warp meet, look at each other's registers, and meet again before they go on
+
+namespace on_cpu {
+
+template <class T>
+struct Lanes {
+  const T* of[32];
+};
+
+// body(lanes), where lanes.of[i] is the `mine` of lane i.
+template <class T, class Body>
+void together(const char* instruction, const T& mine, const Body& body) {
+  const uint64_t* values =
+      cuda_on_cpu::warp_meeting(cuda_on_cpu::kFullMask, reinterpret_cast<uint64_t>(&mine), instruction, nullptr);
+  Lanes<T> lanes;
+  for (int i = 0; i < 32; ++i) lanes.of[i] = reinterpret_cast<const T*>(values[i]);
+  body(lanes);
+  cuda_on_cpu::warp_meeting(cuda_on_cpu::kFullMask, 0, instruction, nullptr);
+}
+
+using Row = const uint16_t*;
+
+inline void ldmatrix(uint32_t (&r)[4], const void* shared, bool trans) {
+  if (reinterpret_cast<uintptr_t>(shared) % 16 != 0) cuda_on_cpu::report("ldmatrix: the address is no multiple of 16");
+  const Row mine = static_cast<Row>(shared);
+  const int lane = cuda_on_cpu::lane();
+  together(trans ? "ldmatrix.trans" : "ldmatrix", mine, [&](const Lanes<Row>& rows) {
+    for (int i = 0; i < 4; ++i) {
+      const int a = lane / 4, b = lane % 4 * 2;
+      const uint32_t low = trans ? (*rows.of[i * 8 + b])[a] : (*rows.of[i * 8 + a])[b];
+      const uint32_t high = trans ? (*rows.of[i * 8 + b + 1])[a] : (*rows.of[i * 8 + a])[b + 1];
+      r[i] = low | high << 16;
+    }
+  });
+}
+
+// Element `e` of a register, as the tensor cores read it: of TF32 they see the upper 19 bits.
+inline float element(uint32_t bits, int, float) { return bits_float(bits & 0xFFFFE000); }
+template <class T>
+float element(uint32_t bits, int e, T x) {
+  x.bits = static_cast<uint16_t>(bits >> (16 * e));
+  return static_cast<float>(x);
+}
+
+template <class T>
+void mma(const char* instruction, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  struct Registers {
+    uint32_t a[4], b[2];
+  };
+  constexpr int kPer = 4 / sizeof(T), kK = 8 * kPer;
+  const Registers mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
+  const int lane = cuda_on_cpu::lane();
+  together(instruction, mine, [&](const Lanes<Registers>& lanes) {
+    float A[16][kK], B[8][kK];
+    for (int i = 0; i < 32; ++i)
+      for (int e = 0; e < kPer; ++e) {
+        for (int r = 0; r < 4; ++r) {
+          const Place at = mma_a_place(i, r, e, kPer);
+          A[at.row][at.col] = element(lanes.of[i]->a[r], e, T{});
+        }
+        for (int r = 0; r < 2; ++r) {
+          const Place at = mma_b_place(i, r, e, kPer);
+          B[at.row][at.col] = element(lanes.of[i]->b[r], e, T{});
+        }
+      }
+    for (int r = 0; r < 4; ++r) {
+      const Place at = mma_c_place(lane, r);
+      for (int k = 0; k < kK; ++k) d[r] += A[at.row][k] * B[at.col][k];
+    }
+  });
+}
+
+}  // namespace on_cpu
+
+NN_PRIMITIVE void ldmatrix_x4(uint32_t (&r)[4], const void* shared) { on_cpu::ldmatrix(r, shared, false); }
+NN_PRIMITIVE void ldmatrix_x4_trans(uint32_t (&r)[4], const void* shared) { on_cpu::ldmatrix(r, shared, true); }
+
+NN_PRIMITIVE uint32_t to_tf32(float x) {
+  const uint32_t bits = float_bits(x);
+  return std::isfinite(x) ? (bits + 0x1000) & 0xFFFFE000 : bits;
+}
+
+NN_PRIMITIVE void mma_tf32(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  on_cpu::mma<float>("mma.m16n8k8.tf32", d, a, b);
+}
+NN_PRIMITIVE void mma_bf16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  on_cpu::mma<bfloat16>("mma.m16n8k16.bf16", d, a, b);
+}
+NN_PRIMITIVE void mma_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  on_cpu::mma<float16>("mma.m16n8k16.f16", d, a, b);
+}
+
+}  // namespace nn::cuda
