@@ -41,6 +41,9 @@ struct SimtTile {
   static constexpr int kWarpsN = N / kWarpN, kThreads = M / kWarpM * kWarpsN * 32;
   static_assert(M % kWarpM == 0 && N % kWarpN == 0 && Rows % Group == 0 && Cols % Group == 0);
 };
+using SimtLargeTile = SimtTile<128, 128, 8, 8, 4, 2>;
+using SimtSmallTile = SimtTile<64, 64, 4, 4, 4, 3>;
+using SimtDoubleTile = SimtTile<64, 64, 4, 4, 2, 2>;  // for elements of 8 bytes
 
 // Row, inside the tile, of element `i` < kRows of a thread; and the column of its element `j` < kCols.
 template <class Tile>

@@ -213,9 +213,8 @@ __global__ void __launch_bounds__(kThreads, 2) mma_kernel(const __grid_constant_
 
 template <class T, bool kAlongKA, bool kAlongKB>
 void launch_layout(const MmaLaunch& launch, const LaunchContext& ctx) {
-  const auto kernel = mma_kernel<T, kAlongKA, kAlongKB>;
-  allow_shared(kernel, kSharedBytes);
-  NN_LAUNCH(kernel, tile_grid(launch.tiled), kThreads, kSharedBytes, ctx, launch);
+  allow_shared(mma_kernel<T, kAlongKA, kAlongKB>, kSharedBytes);
+  NN_LAUNCH((mma_kernel<T, kAlongKA, kAlongKB>), tile_grid(launch.tiled), kThreads, kSharedBytes, ctx, launch);
 }
 
 template <class T>

@@ -57,9 +57,23 @@ bool is_wide(const void* data, int64_t element_size, int64_t width, int64_t step
 enum class GemmType { float32, float64, int32, int64, uint8, bfloat16, float16 };
 void sum_parts(const GemmProblem& p, GemmType type, const void* partial, int parts, const LaunchContext& ctx);
 
-// The kernels to choose from. Each takes every problem of its types.
+// An operand, [rows, cols] with cols along K, copied for gemm_sm90: rows of adjacent elements, `pitch` of them, which
+// are multiples of 16 bytes; as TF32, as it is (16 bits), or as three planes of bfloat16 that add up to it, one after
+// another, [3, rows, pitch].
+enum class PackKind { tf32, move16, planes };
+struct PackedOperand {
+  void* data;
+  int64_t rows, cols, pitch;
+};
+void pack(const PackedOperand& to, PackKind kind, const void* from, int64_t row, int64_t col, const LaunchContext& ctx);
+
+// The kernels to choose from. Each takes every problem of its types, unless it says otherwise.
 void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx);  // all but those of 16 bits
 // float32 with factors rounded to TF32, bfloat16, float16; from compute capability 8.0 on.
 void gemm_mma(const GemmProblem& p, GemmType type, const LaunchContext& ctx);
+// The same on compute capability 9.0 alone, for single products with K > 0.
+void gemm_sm90(const GemmProblem& p, GemmType type, const LaunchContext& ctx);
+// float32 by six products of bfloat16, about as exact as float32 itself; conditions as gemm_sm90.
+void gemm_bf16x6(const GemmProblem& p, const LaunchContext& ctx);
 
 }  // namespace nn::cuda

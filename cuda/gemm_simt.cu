@@ -188,10 +188,6 @@ void launch_tiles(const GemmProblem& problem, GemmType type, const LaunchContext
   if (launch.tiled.parts > 1) sum_parts(problem, type, partial.data(), launch.tiled.parts, ctx);
 }
 
-using LargeTile = SimtTile<128, 128, 8, 8, 4, 2>;
-using SmallTile = SimtTile<64, 64, 4, 4, 4, 3>;
-using DoubleTile = SimtTile<64, 64, 4, 4, 2, 2>;
-
 }  // namespace
 
 void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx) {
@@ -201,16 +197,17 @@ void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx) {
       constexpr int64_t kEnough = 128;
       const int64_t tiles = ceil_div(p.M, int64_t{128}) * ceil_div(p.N, int64_t{128}) * p.batch_count;
       const bool large = p.M > 64 && p.N > 64 && tiles * (p.K < 8192 ? 1 : p.K / 4096) >= kEnough;
-      return large ? launch_tiles<float, LargeTile>(p, type, ctx) : launch_tiles<float, SmallTile>(p, type, ctx);
+      return large ? launch_tiles<float, SimtLargeTile>(p, type, ctx)
+                   : launch_tiles<float, SimtSmallTile>(p, type, ctx);
     }
     case GemmType::float64:
-      return launch_tiles<double, DoubleTile>(p, type, ctx);
+      return launch_tiles<double, SimtDoubleTile>(p, type, ctx);
     case GemmType::int32:
-      return launch_tiles<uint32_t, SmallTile>(p, type, ctx);
+      return launch_tiles<uint32_t, SimtSmallTile>(p, type, ctx);
     case GemmType::int64:
-      return launch_tiles<uint64_t, DoubleTile>(p, type, ctx);
+      return launch_tiles<uint64_t, SimtDoubleTile>(p, type, ctx);
     case GemmType::uint8:
-      return launch_tiles<uint8_t, SmallTile>(p, type, ctx);
+      return launch_tiles<uint8_t, SimtSmallTile>(p, type, ctx);
     default:
       throw std::invalid_argument("gemm_simt: 16 bit types are for the tensor cores");
   }
