@@ -91,9 +91,42 @@ GemmType type_of(DType dtype) {
   }
 }
 
+// Ten times the major number of the current device's compute capability, and its minor one.
+int compute_capability() {
+  int device = 0, major = 0, minor = 0;
+  if (cudaGetDevice(&device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess)
+    return 0;
+  return major * 10 + minor;
+}
+
+bool is_set(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr && *value != '\0' && *value != '0';
+}
+
+// float32: NNCORE_CUDA_SIMT=1 keeps everything off the tensor cores, for comparison and for the search of a mistake.
+// NNCORE_CUDA_BF16X6=1 uses them for exact products too. Small problems do not fill their tiles.
+void gemm_float32(const GemmProblem& p, Precision precision, const LaunchContext& ctx) {
+  constexpr int64_t kSmall = 64, kMany = int64_t{1} << 29;  // M or N; rows of three planes are fewer than 2^31
+  const bool exact = precision == Precision::highest, six = exact && is_set("NNCORE_CUDA_BF16X6");
+  if (p.M < kSmall || p.N < kSmall || p.K == 0 || (exact && !six) || is_set("NNCORE_CUDA_SIMT"))
+    return gemm_simt(p, GemmType::float32, ctx);
+  const int capability = compute_capability();
+  const bool single = p.batch_count == 1 && p.M < kMany && p.N < kMany && p.K < kMany;
+  if (six) return capability == 90 && single ? gemm_bf16x6(p, ctx) : gemm_simt(p, GemmType::float32, ctx);
+  constexpr int64_t kTiles = 64;  // of 128 x 128: with fewer, K is better split among blocks
+  const bool fills = ceil_div(p.M, int64_t{128}) * ceil_div(p.N, int64_t{128}) >= kTiles || p.K < 1024;
+  if (capability == 90 && single && fills) return gemm_sm90(p, GemmType::float32, ctx);
+  if (capability >= 80) return gemm_mma(p, GemmType::float32, ctx);
+  gemm_simt(p, GemmType::float32, ctx);
+}
+
 void gemm(const GemmArgs& args, const LaunchContext& ctx) {
   const GemmProblem p = make_problem(args);
   if (p.M <= 0 || p.N <= 0 || p.batch_count <= 0) return;
+  if (args.dtype == DType::float32) return gemm_float32(p, args.precision, ctx);
   gemm_simt(p, type_of(args.dtype), ctx);
 }
 

@@ -128,4 +128,48 @@ NN_PRIMITIVE void mma_f16(float (&d)[4], const uint32_t (&a)[4], const uint32_t 
   on_cpu::mma<float16>("mma.m16n8k16.f16", d, a, b);
 }
 
+// ---- mbarrier, TMA, wgmma: emulation/async.h
+
+NN_PRIMITIVE void mbarrier_init(uint64_t* barrier, int arrivals) {
+  cuda_on_cpu::mbarrier_init(barrier, static_cast<uint32_t>(arrivals));
+}
+NN_PRIMITIVE void fence_mbarrier_init() {}
+NN_PRIMITIVE void mbarrier_arrive(uint64_t* barrier) { cuda_on_cpu::mbarrier_arrive(barrier); }
+NN_PRIMITIVE void mbarrier_arrive_expect_tx(uint64_t* barrier, uint32_t bytes) {
+  cuda_on_cpu::mbarrier_expect(barrier, bytes);
+  cuda_on_cpu::mbarrier_arrive(barrier);
+}
+NN_PRIMITIVE void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
+  cuda_on_cpu::mbarrier_wait(barrier, parity, nullptr);
+}
+
+NN_PRIMITIVE void tma_load_2d(void* shared, const TensorMap* map, uint64_t* barrier, int x, int y) {
+  cuda_on_cpu::tensor_load(shared, *map, barrier, {x, y, 0, 0, 0});
+}
+NN_PRIMITIVE void tma_prefetch(const TensorMap*) {}
+
+NN_PRIMITIVE void wgmma_fence() { cuda_on_cpu::wgmma_fence(nullptr); }
+NN_PRIMITIVE void wgmma_commit() { cuda_on_cpu::wgmma_commit(); }
+template <int kGroups>
+NN_PRIMITIVE void wgmma_wait() {
+  cuda_on_cpu::wgmma_wait(kGroups, nullptr);
+}
+template <int kCount>
+NN_PRIMITIVE void wgmma_touch(float (&)[kCount]) {}
+
+#define NN_WGMMA(name, type)                                                            \
+  template <int kCount>                                                                 \
+  NN_PRIMITIVE void name(float (&d)[kCount], uint64_t a, uint64_t b, bool accumulate) { \
+    cuda_on_cpu::wgmma({kCount * 2, cuda_on_cpu::Product::type}, d, a, b, accumulate);  \
+  }
+NN_WGMMA(wgmma_tf32, tf32)
+NN_WGMMA(wgmma_bf16, bf16)
+NN_WGMMA(wgmma_f16, f16)
+#undef NN_WGMMA
+
+template <int kRegisters>
+NN_PRIMITIVE void setmaxnreg_dec() {}
+template <int kRegisters>
+NN_PRIMITIVE void setmaxnreg_inc() {}
+
 }  // namespace nn::cuda
