@@ -33,15 +33,15 @@ GemmProblem make_problem(const GemmArgs& args) {
   return t;
 }
 
-KSplit choose_split(const GemmProblem& p, int64_t tiles, int64_t unit) {
+KSplit choose_split(int64_t K, int64_t tiles, int64_t unit) {
   constexpr int64_t kFew = 96, kBlocks = 256;                // tiles that call for it, blocks aimed at
   constexpr int64_t kLeast = 256, kMost = int64_t{1} << 30;  // of K in a part, whose kernels count in int
-  const int64_t by_blocks = tiles < kFew ? kBlocks / tiles : 1, by_depth = p.K / kLeast;
+  const int64_t by_blocks = tiles < kFew ? kBlocks / tiles : 1, by_depth = K / kLeast;
   int64_t count = by_blocks < by_depth ? by_blocks : by_depth;
-  if (count <= p.K / kMost) count = p.K / kMost + 1;
-  if (count < 2) return {p.K, 1};
-  const int64_t size = ceil_div(ceil_div(p.K, count), unit) * unit;
-  return {size, static_cast<int>(ceil_div(p.K, size))};
+  if (count <= K / kMost) count = K / kMost + 1;
+  if (count < 2) return {K, 1};
+  const int64_t size = ceil_div(ceil_div(K, count), unit) * unit;
+  return {size, static_cast<int>(ceil_div(K, size))};
 }
 
 bool is_wide(const void* data, int64_t element_size, int64_t width, int64_t step, const GemmProblem& p,

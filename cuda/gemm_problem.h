@@ -45,7 +45,7 @@ struct KSplit {
   int64_t size;
   int count;
 };
-KSplit choose_split(const GemmProblem& p, int64_t tiles, int64_t unit);
+KSplit choose_split(int64_t K, int64_t tiles, int64_t unit);
 
 // Whether `extent` elements that are adjacent may be copied `width` at a time: `step` is the distance of one such row
 // to the next, and the matrices of a batch lie at multiples of the batch strides.

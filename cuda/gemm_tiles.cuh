@@ -44,7 +44,7 @@ inline TiledLaunch plan_tiles(const GemmProblem& problem, int64_t tile_m, int64_
   launch.tile_rows = ceil_div(problem.M, tile_m);
   launch.tile_cols = ceil_div(problem.N, tile_n);
   const int64_t tiles = launch.tile_rows * launch.tile_cols * problem.batch_count;
-  const KSplit split = choose_split(problem, tiles, unit);
+  const KSplit split = choose_split(problem.K, tiles, unit);
   launch.k_size = split.size, launch.parts = split.count;
   launch.work = tiles * split.count;
   return launch;
