@@ -1,4 +1,4 @@
-"""The index arithmetic of the CUDA matrix products, all of it on the host; and that the checks see what they claim to."""
+"""The index arithmetic of the CUDA matrix products, all of it; and that the checks see what they claim to."""
 
 import os
 import shutil
