@@ -289,6 +289,52 @@ def test_summary_of_layers_of_many_kinds(capsys):
     assert nc.summary(embedding, (2,), dtype=nc.int64, verbose=False).rows[0].output == "[1, 2, 3]"
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
+def test_summary_counts_recurrent_layers(kind):
+    gates = {nn.RNN: 1, nn.LSTM: 4, nn.GRU: 3}[kind]
+    layer = kind(5, 7, num_layers=2, bidirectional=True, batch_first=True)
+    row = nc.summary(layer, (11, 5), batch_size=3, verbose=False).rows[0]
+    assert row.output.startswith("[3, 11, 14]")
+    assert row.mult_adds == 3 * 11 * 2 * gates * 7 * ((5 + 7) + (14 + 7))
+    cell = {nn.RNN: nn.RNNCell, nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell}[kind](5, 7)
+    assert nc.summary(cell, (5,), batch_size=3, verbose=False).mult_adds == 3 * gates * 7 * (5 + 7)
+
+    class Packs(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x):
+            return self.layer(nn.utils.rnn.pack_padded_sequence(x, [11, 4], batch_first=True))[1]
+
+    packed = nc.summary(Packs(), (11, 5), batch_size=2, verbose=False)
+    assert packed.mult_adds == row.mult_adds // (3 * 11) * 15
+
+
+def test_summary_counts_attention():
+    """Every parameter is in the table, and the products of queries, keys and values are counted."""
+    length, width = 9, 8
+    encoder = nn.TransformerEncoderLayer(width, 2, 16, batch_first=True)
+    numbers = nc.summary(encoder, (length, width), batch_size=3, verbose=False)
+    rows = {row.name: row for row in numbers.rows}
+    assert rows["self_attn"].mult_adds == 3 * (4 * length * width**2 + 2 * length**2 * width)
+    assert rows["self_attn"].parameters == 4 * width * (width + 1)
+    assert numbers.mult_adds == rows["self_attn"].mult_adds + 3 * length * 2 * width * 16
+    assert sum(row.parameters for row in numbers.rows) == numbers.parameters
+
+    attention = nn.MultiheadAttention(width, 2, kdim=3, vdim=5)
+    numbers = nc.summary(attention, [(2, width), (2, 3), (2, 5)], batch_size=4, verbose=False)  # length first
+    assert numbers.mult_adds == 2 * 4 * width * (2 * width + 3 + 5) + 2 * 2 * 4 * 4 * width
+
+
+@pytest.mark.parametrize("make", [models.TransformerLM, models.TransformerClassifier, models.CharRNN])
+def test_summary_of_sequence_models_lists_every_parameter(make):
+    model = make(*{"TransformerClassifier": (20, 3)}.get(make.__name__, (20,)))
+    numbers = nc.summary(model, (7,), dtype=nc.int64, verbose=False)
+    assert sum(row.parameters for row in numbers.rows) == numbers.parameters
+    assert sum(row.mult_adds for row in numbers.rows) > 7 * 1000
+
+
 def test_summary_leaves_the_model_as_it_was_after_an_error():
     model = nn.Sequential(nn.Linear(3, 2), nn.Linear(5, 1)).train()
     with pytest.raises(RuntimeError):

@@ -63,12 +63,13 @@ def summary(
     model: nn.Module, input_shape: Sequence[int], batch_size: int = 1, dtype=None, verbose: bool = True
 ) -> Summary:
     """Runs the model in evaluation mode on zeros [batch_size, *input_shape] and prints the table of its layers, of all
-    modules that hold no others: path, class, output shapes, parameters and multiply-adds. Returns the numbers.
+    modules that hold no others or have parameters of their own: path, class, output shapes, parameters and
+    multiply-adds. Returns the numbers.
 
-    Multiply-adds are those of convolutions and linear layers, a bias not counted, as papers and torchvision count
-    them ("FLOPs" there mean multiply-adds; counted singly there are twice as many). What functions compute outside of
-    layers, such as additions of residuals, is not counted. Several inputs: a sequence of shapes. dtype: that of the
-    input, the default dtype if None; int64 for networks that begin with an embedding.
+    Multiply-adds are those of convolutions, linear, recurrent and attention layers, a bias not counted, as papers and
+    torchvision count them ("FLOPs" there mean multiply-adds; counted singly there are twice as many). What functions
+    compute outside of layers, such as additions of residuals, is not counted. Several inputs: a sequence of shapes.
+    dtype: that of the input, the default dtype if None; int64 for networks that begin with an embedding.
 
     >>> net = nc.nn.Sequential(nc.nn.Conv2d(1, 4, 3), nc.nn.ReLU(), nc.nn.Flatten(), nc.nn.Linear(4 * 26 * 26, 10))
     >>> numbers = nc.summary(net, (1, 28, 28))
@@ -93,8 +94,8 @@ def summary(
     handles, modes = [], [(m, m.training) for m in model.modules()]
     try:
         for name, module in model.named_modules():
-            if not list(module.children()):
-                handles.append(module.register_forward_hook(_row_maker(name, rows, counted)))
+            if not list(module.children()) or list(module.parameters(recurse=False)):
+                handles.append(module.register_forward_hook(_row_maker(name, rows, counted), with_kwargs=True))
         model.eval()
         with no_grad():
             model(*inputs)
@@ -119,7 +120,7 @@ def summary(
 
 
 def _row_maker(name: str, rows: list[Row], counted: set[int]):
-    def hook(module, args, output):
+    def hook(module, args, kwargs, output):
         own = 0
         for p in module.parameters():
             if id(p) not in counted:
@@ -127,18 +128,33 @@ def _row_maker(name: str, rows: list[Row], counted: set[int]):
                 own += p.numel()
         tensors = [y for y in (output if isinstance(output, (tuple, list)) else [output]) if isinstance(y, Tensor)]
         shapes = ", ".join(str(list(y.shape)) for y in tensors)
-        rows.append(Row(name, type(module).__name__, shapes, own, _mult_adds(module, args, tensors)))
+        rows.append(Row(name, type(module).__name__, shapes, own, _mult_adds(module, args, kwargs, tensors)))
 
     return hook
 
 
-def _mult_adds(module: nn.Module, args: tuple, outputs: list[Tensor]) -> int:
+def _mult_adds(module: nn.Module, args: tuple, kwargs: dict, outputs: list[Tensor]) -> int:
     """Every weight of a convolution is used once for each output position, or with transposition each input position;
-    every weight of a linear layer once for each row."""
+    every weight of a linear layer once for each row, of a recurrent layer once for each step of each sequence."""
     if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
         return module.weight.numel() * (args[0].numel() // module.in_channels)
     if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
         return module.weight.numel() * (outputs[0].numel() // module.out_channels)
     if isinstance(module, (nn.Linear, nn.Bilinear)):
         return module.weight.numel() * math.prod(outputs[0].shape[:-1])
+    if isinstance(module, (nn.RNNBase, nn.RNNCellBase)):
+        steps = getattr(args[0], "data", args[0])  # of a PackedSequence too
+        return sum(p.numel() for p in module.parameters() if p.ndim == 2) * (steps.numel() // module.input_size)
+    if isinstance(module, nn.MultiheadAttention):
+        given = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
+        return _attention(module, given["query"], given["key"], given["value"])
     return 0
+
+
+def _attention(module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor) -> int:
+    """The four linear maps, and of each head Q K^T and the product with V; bias_k and zeros are not counted."""
+    width, queries = module.embed_dim, query.numel() // module.embed_dim
+    keys = key.numel() // module.kdim
+    length = key.shape[-2] if module.batch_first or key.ndim == 2 else key.shape[0]
+    maps = width * (2 * queries * width + keys * module.kdim + value.numel())
+    return maps + 2 * queries * length * width
