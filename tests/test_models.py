@@ -137,6 +137,7 @@ SMALL = {
     "ResNeXt": (lambda: models.ResNet(Bottleneck, [1, 1, 1, 1], 4, groups=32, width_per_group=4), (3, 32, 32)),
     "Wide ResNet": (lambda: models.ResNet(Bottleneck, [1, 1, 1, 1], 4, width_per_group=128), (3, 32, 32)),
     "SE-ResNet": (lambda: models.ResNet(SEBottleneck, [1, 1, 1, 1], 4), (3, 32, 32)),
+    "SE-ResNeXt": (lambda: models.ResNet(SEBottleneck, [1, 1, 1, 1], 4, groups=32, width_per_group=4), (3, 32, 32)),
     "CifarResNet": (lambda: models.CifarResNet(8, 4), (3, 16, 16)),
     "plain": (lambda: models.CifarResNet(8, 4, residual=False), (3, 16, 16)),
     "WideResNet": (lambda: models.WideResNet(10, 1, 4, dropout=0.1), (3, 16, 16)),
@@ -172,6 +173,30 @@ def test_overfits_eight_samples(name):
     assert {n for n, _ in model.named_parameters()} == moved
 
 
+@pytest.mark.parametrize("name", [n for n in PARAMETERS if n.islower()])
+def test_every_network_trains_a_step(name):
+    """In its own width and depth: every weight has a gradient, and moves."""
+    nc.manual_seed(0)
+    with nn.init.skipped():  # their classifiers alone would take a second
+        model = getattr(models, name)(num_classes=4)
+        if name.startswith(("alexnet", "vgg")):
+            first = next(m for m in model.classifier if isinstance(m, nn.Linear))
+            model.classifier = nn.Linear(first.in_features, 4)
+    for p in model.parameters():
+        nn.init.kaiming_normal_(p) if p.ndim > 1 else nn.init.ones_(p)
+    extent = 64 if name == "alexnet" else 32
+    outputs = model(nc.randn(2, 3, extent, extent))
+    heads = outputs if isinstance(outputs, tuple) else (outputs,)
+    loss = sum(F.cross_entropy(y, nc.tensor([1, 3])) for y in heads)
+    assert np.isfinite(loss.item())
+    loss.backward()
+    weights = [p for p in model.parameters() if p.ndim > 1]  # a bias before a normalisation moves nothing
+    assert all(bool((p.grad != 0).any()) for p in weights)
+    before = [p.detach().clone() for p in weights]
+    nc.optim.SGD(model.parameters(), lr=1.0).step()
+    assert all(bool((p != q).any()) for p, q in zip(weights, before))
+
+
 def test_dcgan_learns_eight_images():
     """The generator alone, from fixed latents; then both play one Wasserstein step with the gradient penalty."""
     nc.manual_seed(0)
@@ -196,6 +221,20 @@ def test_dcgan_learns_eight_images():
     generator.zero_grad()
     (-critic(generator(latents)).mean()).backward()
     assert all(np.isfinite(p.grad.numpy()).all() for p in generator.parameters())
+
+
+@pytest.mark.parametrize("norm", ["batch", "layer"])
+def test_dcgan_critic_learns_eight_images(norm):
+    nc.manual_seed(0)
+    critic = models.DCGANCritic(channels=1, width=8, image_size=8, norm=norm)
+    images, labels = nc.randn(8, 1, 8, 8), nc.arange(8).remainder(2).to(nc.float32)
+    optimizer = nc.optim.Adam(critic.parameters(), lr=0.005)
+    for _ in range(60):
+        loss = F.binary_cross_entropy_with_logits(critic(images).flatten(), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05
 
 
 def test_the_critic_without_batch_norm_looks_at_one_image_at_a_time():
