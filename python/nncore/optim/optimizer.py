@@ -35,12 +35,16 @@ required = _Required()
 def check_at_least_zero(**values):
     """Refuses negative settings in PyTorch's words; the keywords' underscores stand for spaces."""
     for what, value in values.items():
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"Tensor {'lr' if what == 'learning__rate' else what} must be 1-element")
         if not value >= 0.0:
             raise ValueError(f"Invalid {what.replace('__', ' ')}: {value}")
 
 
 def check_betas(betas):
-    """Refuses decay rates outside [0, 1) in PyTorch's words."""
+    """Refuses decay rates outside [0, 1), or of two kinds, in PyTorch's words."""
+    if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+        raise ValueError("betas must be either both floats or both Tensors")
     for i in (0, 1):
         if not 0.0 <= betas[i] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
@@ -113,6 +117,11 @@ class Optimizer:
         known = {param for other in self.param_groups for param in other["params"]}
         if not known.isdisjoint(group["params"]):
             raise ValueError("some parameters appear in more than one parameter group")
+        if self.param_groups and ("param_names" in group) != ("param_names" in self.param_groups[0]):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{'with' if 'param_names' in group else 'without'} names to the optimizer"
+            )
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
