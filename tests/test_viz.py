@@ -139,6 +139,17 @@ def test_decision_boundary():
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 30
 
 
+def test_image_grid():
+    figure = viz.image_grid({"one": np.zeros((3, 4, 5)), "two": np.ones((2, 4, 5, 3))}, "abc", "title")
+    shown = [bool(axes.images) for axes in figure.axes]
+    assert shown == [True, True, True, True, True, False]
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["a", "b", "c"]
+    assert [figure.axes[i].get_ylabel() for i in (0, 3)] == ["one", "two"]
+    figure.canvas.draw()
+    with pytest.raises(ValueError, match="image_grid: expected at least one row with an image"):
+        viz.image_grid({"none": []})
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_kernels(channels):
     weight = nc.randn(5, channels, 3, 3)

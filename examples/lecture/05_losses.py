@@ -114,9 +114,10 @@ for d, found in apart.items():
 
 # %% [markdown]
 # ## The gradients when nothing overlaps
-# A heap q of finite width at position s, the other at 0. Once they do not overlap, KL is infinite, and JS is log 2
-# whatever s is: its gradient is 0, it does not say where to go. Wasserstein's gradient is 1: it says go back. That is
-# why GANs are trained with it (program 15).
+# A heap q of finite width at position s, the other at 0. As soon as one reaches where the other does not, KL is
+# infinite, and its gradient is not a number. Once they do not overlap, JS is log 2 whatever s is: its gradient is 0, it
+# does not say where to go. Wasserstein's gradient is 1: it says go back. That is why GANs are trained with it
+# (program 15).
 
 # %%
 x = nc.tensor(grid)
@@ -142,7 +143,7 @@ def gradients_at(position: float) -> dict[str, float]:
     return found
 
 
-overlapping, disjoint = gradients_at(0.5), gradients_at(3.0)
+overlapping, disjoint = gradients_at(0.5 + width / 2), gradients_at(3.0 + width / 2)
 print("gradient by the position, overlapping (0.5):", {name: round(g, 4) for name, g in overlapping.items()})
 print("gradient by the position, apart (3.0):      ", {name: round(g, 4) for name, g in disjoint.items()})
 
@@ -161,17 +162,29 @@ for i, (d, found) in enumerate(apart.items()):
 figure.suptitle("Two normal distributions moving apart (KL and JS in nats, W in units of x)")
 save(figure, "05_moving_apart.png")
 
-figure = matplotlib.figure.Figure(figsize=(11, 4), layout="constrained")
-left, right = figure.subplots(1, 2)
+figure = matplotlib.figure.Figure(figsize=(15, 4), layout="constrained")
+left, middle, right = figure.subplots(1, 3)
 left.plot(u.detach().numpy(), slope_squared.numpy(), color="#D55E00", label="squared error")
 left.plot(u.detach().numpy(), slope_entropy.numpy(), color="#0072B2", label="cross-entropy")
 left.set(xlabel="score u before the sigmoid, target 1", ylabel="dL/du", title="What arrives at a sigmoid output")
 distances = np.linspace(0, 8, 33)
 curves = [three_distances(normal(0), normal(d)) for d in distances]
 for name, colour in (("KL", "#D55E00"), ("JS", "#0072B2"), ("Wasserstein", "#009E73")):
-    right.plot(distances, [c[name] for c in curves], color=colour, label=name)
-right.set(xlabel="distance d of two normal distributions", ylabel="distance measure", ylim=(0, 9), title="JS saturates")
-for axes in (left, right):
+    middle.plot(distances, [c[name] for c in curves], color=colour, label=name)
+middle.set(
+    xlabel="distance d of two normal distributions",
+    ylabel="KL, JS [nats], Wasserstein [units of x]",
+    ylim=(0, 9),
+    title="JS saturates",
+)
+positions = 0.1 * np.arange(41) + width / 2  # between the points of the grid, so that no corner lies on one
+by_position = [gradients_at(float(s)) for s in positions]
+for name, colour in (("JS", "#0072B2"), ("Wasserstein", "#009E73")):
+    right.plot(positions, [slope[name] for slope in by_position], color=colour, label=name)
+right.plot([], [], color="#D55E00", label="KL: infinite, has none")
+right.axvline(2, color="black", linestyle=":", label="nothing overlaps from here on")
+right.set(xlabel="position s of the heap", ylabel="gradient by s", title="Which way to go?")
+for axes in (left, middle, right):
     axes.grid(alpha=0.3)
     axes.legend()
 save(figure, "05_losses.png")

@@ -48,10 +48,10 @@ loss_of = nc.nn.CrossEntropyLoss()
 
 
 def gradient_norms(kind: str, depth: int) -> list[float]:
-    """The norm of dL/dW of each layer, before anything is learned."""
+    """The norm of dL/dW of each layer, before anything is learned; in float32 the smallest would round to 0."""
     nc.manual_seed(0)
-    net = deep_network(kind, depth)
-    loss_of(net(images[:256]), labels[:256]).backward()
+    net = deep_network(kind, depth).to(nc.float64)
+    loss_of(net(images[:256].to(nc.float64)), labels[:256]).backward()
     return [layer.linear.weight.grad.norm().item() for layer in net if isinstance(layer, Layer)]
 
 
@@ -95,17 +95,24 @@ for kind in KINDS:
     print(f"{kind:10}" + "".join(f"{share:12.1%}" for share in accuracy[kind].values()))
 
 # %%
-figure = matplotlib.figure.Figure(figsize=(11, 4), layout="constrained")
-left, right = figure.subplots(1, 2)
-deepest = DEPTHS[-1]
+figure = matplotlib.figure.Figure(figsize=(13, 7.5), layout="constrained")
+panels = figure.subplots(2, 3).ravel()
+lowest = min(min(norms[kind][depth]) for kind in KINDS for depth in DEPTHS)
+for axes, depth in zip(panels, DEPTHS):
+    for kind in KINDS:
+        style = "o-" if depth <= 16 else "-"
+        axes.semilogy(range(1, depth + 1), norms[kind][depth], style, markersize=3, color=COLOURS[kind], label=kind)
+    axes.set(xlabel="layer, from the input", ylabel="norm of dL/dW", title=f"Gradients in {depth} layers")
+    axes.set(ylim=(lowest / 10, 1e2), xticks=range(depth // 4, depth + 1, depth // 4))
+for axes in panels[len(DEPTHS) : -1]:
+    axes.axis("off")
 for kind in KINDS:
-    left.semilogy(range(1, deepest + 1), norms[kind][deepest], color=COLOURS[kind], label=kind)
-    right.plot(DEPTHS, [100 * a for a in accuracy[kind].values()], "o-", color=COLOURS[kind], label=kind)
-left.set(xlabel="layer, from the input", ylabel="norm of dL/dW", title=f"Gradients in a network of {deepest} layers")
-right.set(xlabel="layers", ylabel="accuracy on the training set [%]", xscale="log", title=f"After {EPOCHS} epochs")
-right.set_xticks(DEPTHS, DEPTHS)
-right.minorticks_off()
-for axes in (left, right):
+    panels[-1].plot(DEPTHS, [100 * a for a in accuracy[kind].values()], "o-", color=COLOURS[kind], label=kind)
+panels[-1].set(xlabel="layers", ylabel="accuracy on the training set [%]", title=f"After {EPOCHS} epochs")
+panels[-1].set(xscale="log", ylim=(0, 103))
+panels[-1].set_xticks(DEPTHS, DEPTHS)
+panels[-1].minorticks_off()
+for axes in panels:
     axes.grid(alpha=0.3)
-    axes.legend()
+panels[0].legend(fontsize=8)
 save(figure, "09_vanishing_gradients.png")

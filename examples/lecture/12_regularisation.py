@@ -38,9 +38,9 @@ def train(l1: float = 0.0, l2: float = 0.0, dropout: float = 0.0, batch_size: in
         for x, t in loader:
             loss = loss_of(net(x), t)
             if l2:
-                loss = loss + l2 * sum((w * w).sum() for w in weights)
+                loss = loss + nc.nn.utils.l2_penalty(weights, l2)
             if l1:
-                loss = loss + l1 * sum(w.abs().sum() for w in weights)
+                loss = loss + nc.nn.utils.l1_penalty(weights, l1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

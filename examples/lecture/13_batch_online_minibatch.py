@@ -58,7 +58,7 @@ for name, (updates, losses, seconds) in results.items():
 figure = matplotlib.figure.Figure(figsize=(11, 4), layout="constrained")
 by_epoch, by_time = figure.subplots(1, 2)
 for (name, (updates, losses, seconds)), colour in zip(results.items(), ("#0072B2", "#D55E00", "#009E73")):
-    label = f"{name}: {updates} updates per epoch"
+    label = f"{name}: {updates} update{'s' * (updates > 1)} per epoch"
     by_epoch.semilogy(range(1, EPOCHS + 1), losses, "o-", markersize=3, color=colour, label=label)
     by_time.loglog([1000 * s for s in seconds], losses, "o-", markersize=3, color=colour, label=label)
 by_epoch.set(xlabel="epoch", ylabel="cross-entropy over all samples [nats]", title="By epochs")

@@ -75,6 +75,8 @@ for kind, residual in (("residual", True), ("plain", False)):
 # %% [markdown]
 # ## The families of the history in one table
 # All for ten classes and colour images of 32x32 pixels (AlexNet needs 64x64), one training step with a batch of 8.
+# FLOPs are those of one image's way forward, multiplications and additions counted singly; papers often give half of
+# that, multiply-adds.
 
 # %%
 FAMILIES = {
@@ -109,33 +111,38 @@ def step_time(net: nn.Module, shape: tuple[int, ...], batch: int = 8) -> float:
 
 
 table = {}
-print(f"{'':26}{'input':>12}{'parameters':>14}{'multiply-adds':>16}{'step of 8 [ms]':>16}")
+print(f"{'':26}{'input':>12}{'parameters':>14}{'FLOPs':>16}{'step of 8 [ms]':>16}")
 for family in CHOSEN:
     build, shape = FAMILIES[family]
     nc.manual_seed(0)
     net = build()
     counts = nc.summary(net, shape, verbose=False)
-    table[family] = (counts.parameters, counts.mult_adds, step_time(net, shape))
+    table[family] = (counts.parameters, 2 * counts.mult_adds, step_time(net, shape))
     size = "x".join(map(str, shape))
     print(f"{family:26}{size:>12}{table[family][0]:14,}{table[family][1]:16,}{1000 * table[family][2]:16.1f}")
 
 # %%
-figure = matplotlib.figure.Figure(figsize=(13, 4.4), layout="constrained")
+figure = matplotlib.figure.Figure(figsize=(14, 4.6), layout="constrained")
 left, right = figure.subplots(1, 2)
 for (kind, losses), shade in zip(curves.items(), ("#0072B2", "#D55E00")):
     left.plot(range(1, len(losses) + 1), losses, color=shade, linewidth=1, label=f"{kind}, {DEPTH} layers")
 left.set(xlabel="training step", ylabel="cross-entropy [nats]", title=f"With and without shortcuts ({name})")
 left.legend()
+left.grid(alpha=0.3)
 times = [1000 * seconds for _, _, seconds in table.values()]
-bars = right.barh(list(table), times, color="#009E73")
-right.bar_label(
-    bars,
-    [f"{p / 1e6:.2f} M parameters, {m / 1e6:.1f} M mult-adds" for p, m, _ in table.values()],
-    fontsize=8,
-    padding=3,
-)
+right.barh(list(table), times, color="#009E73")
 right.invert_yaxis()
 right.set(xlabel="training step, batch of 8 [ms]", xscale="log", title="The families at CIFAR size")
-right.set_xlim(min(times) / 2, max(times) * 400)
-left.grid(alpha=0.3)
+right.set_xlim(min(times) / 2, max(times) * (2 * max(times) / min(times)) ** 1.3)  # the bars' half, the table's half
+right.set_xticks([10**k for k in range(5) if min(times) / 2 < 10**k < 2 * max(times)])
+right.minorticks_off()
+columns = {
+    "parameters": [f"{p / 1e6:.2f} M" for p, _, _ in table.values()],
+    "FLOPs": [f"{f / 1e6:,.1f} M" for _, f, _ in table.values()],
+    "step [ms]": [f"{t:.1f}" for t in times],
+}
+for (heading, cells), x in zip(columns.items(), (0.66, 0.84, 0.99)):
+    for y, cell in enumerate([heading, *cells], start=-1):
+        right.text(x, y, cell, transform=right.get_yaxis_transform(), ha="right", va="center", fontsize=8)
+right.set_ylim(len(table) - 0.5, -1.6)
 save(figure, "14_networks.png")

@@ -165,6 +165,10 @@ for row, (name, run) in zip(cells, gaussians.items()):
         axes.plot(*fake.T, ".", markersize=3, color="#D55E00", label="generated")
         axes.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", title=f"{name}\nstep {step}")
 cells[0, 0].legend(fontsize=8, loc="upper right")
+for axes in cells[:, 0]:
+    axes.set_ylabel("x₂")
+for axes in cells[-1]:
+    axes.set_xlabel("x₁")
 save(figure, "15_gaussians.png")
 
 figure = matplotlib.figure.Figure(figsize=(13, 3.8), layout="constrained")
@@ -181,12 +185,8 @@ panels[2].set(xlabel="norm of the critic's gradient", ylabel="density", title="O
 panels[2].legend(fontsize=8)
 save(figure, "15_distances.png")
 
-figure = matplotlib.figure.Figure(figsize=(10, 3.8), layout="constrained")
-cells = figure.subplots(len(drawn), 12)
-for row, (step, images) in zip(cells, drawn.items()):
-    for axes, image in zip(row, images):
-        axes.imshow(image, cmap="gray_r", vmin=0, vmax=1)
-        axes.set(xticks=[], yticks=[])
-    row[0].set_ylabel(f"step {step}", fontsize=9)
-figure.suptitle("The same noise through the generator, as it learns")
+figure = nc.viz.image_grid(
+    {f"step {step}": images for step, images in drawn.items()},
+    title="The same noise through the generator, as it learns",
+)
 save(figure, "15_digits.png")

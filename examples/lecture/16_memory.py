@@ -172,8 +172,10 @@ figure = matplotlib.figure.Figure(figsize=(13, 4), layout="constrained")
 left, middle, right = figure.subplots(1, 3)
 for kind, norms in by_age.items():
     left.semilogy(norms / norms[0], color=COLOURS[kind], label=kind)
-    dashes = "--" if kind == "GRU" else "-"  # LSTM and GRU lie on each other
-    middle.plot(SPANS, [100 * s for s in recall[kind].values()], "o", linestyle=dashes, color=COLOURS[kind], label=kind)
+    style = {"RNN": "o-", "LSTM": "s-", "GRU": "o--"}[kind]  # LSTM and GRU lie on each other
+    size = 10 if kind == "LSTM" else 5
+    shares = [100 * s for s in recall[kind].values()]
+    middle.plot(SPANS, shares, style, markersize=size, fillstyle="none", color=COLOURS[kind], label=kind)
     right.plot(range(1, EPOCHS + 1), texts[kind][0], color=COLOURS[kind], label=kind)
 left.set(xlabel="steps back", ylabel="gradient, relative to the newest input", title="The gradient on its way back")
 middle.axhline(25, color="black", linestyle=":", label="guessing")

@@ -96,15 +96,17 @@ for column, (i, (best, saliency, cam)) in zip(figure.subplots(3, len(shown)).T, 
     height, width = picture.shape
     column[0].imshow(picture, cmap="gray_r")
     column[0].set_title(f"{classes[best]}", fontsize=9)
-    column[1].imshow(saliency, cmap="inferno")
+    shown_saliency = column[1].imshow(saliency / saliency.max(), cmap="inferno")
     column[2].imshow(picture, cmap="gray_r")
     column[2].imshow(
         cam, cmap="inferno", alpha=0.5, extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="bilinear"
     )
     for axes in column:
         axes.set(xticks=[], yticks=[])
-for axes, label in zip(figure.axes[:: len(shown)], ("image, and what it says", "saliency", "Grad-CAM")):
+for axes, label in zip(figure.axes[:: len(shown)], ("image,\nand what it says", "saliency", "Grad-CAM")):
     axes.set_ylabel(label)
+figure.colorbar(shown_saliency, ax=figure.axes, shrink=0.6, label="share of the image's largest value")
+figure.suptitle(f"What decided ({name})")
 save(figure, "17_explained.png")
 
 # %% [markdown]

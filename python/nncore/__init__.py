@@ -264,7 +264,8 @@ from nncore.ops.transcendental import (
 )
 from nncore.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from nncore.profiling import profile
-from nncore.tensor import Size, Tensor
+from nncore.size import Size
+from nncore.tensor import Tensor
 
 float32 = float = dtype.float32
 float64 = double = dtype.float64

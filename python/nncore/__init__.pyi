@@ -265,7 +265,7 @@ from nncore.precision import set_float32_matmul_precision as set_float32_matmul_
 from nncore.profiling import profile as profile
 from nncore.serialization import load as load
 from nncore.serialization import save as save
-from nncore.tensor import Size as Size
+from nncore.size import Size as Size
 from nncore.tensor import Tensor as Tensor
 
 __version__: str

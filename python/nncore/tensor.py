@@ -14,35 +14,10 @@ import numpy as np
 
 from nncore import _core, autograd
 from nncore.handle import RETAIN, RemovableHandle
+from nncore.size import Size, in_range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-_NUMPY_DTYPES = {
-    _core.dtype.float32: np.dtype(np.float32),
-    _core.dtype.float64: np.dtype(np.float64),
-    _core.dtype.int32: np.dtype(np.int32),
-    _core.dtype.int64: np.dtype(np.int64),
-    _core.dtype.uint8: np.dtype(np.uint8),
-    _core.dtype.bool: np.dtype(np.bool_),
-}
-_FROM_NUMPY = {numpy: ours for ours, numpy in _NUMPY_DTYPES.items()}
-
-
-class Size(tuple):
-    """A shape: a tuple of extents that prints as one and counts its elements."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The product of the extents."""
-        total = 1
-        for extent in self:
-            total *= extent
-        return total
-
-    def __repr__(self) -> str:
-        return f"nncore.Size({list(self)})"
+    from collections.abc import Callable
 
 
 class Tensor:
@@ -118,7 +93,7 @@ class Tensor:
 
     def size(self, dim: int | None = None) -> Size | int:
         """The shape, or the extent of one dimension."""
-        return self.shape if dim is None else self.shape[_in_range(dim, self.ndim)]
+        return self.shape if dim is None else self.shape[in_range(dim, self.ndim)]
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -137,7 +112,7 @@ class Tensor:
     def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """How many elements lie between neighbours, for each dimension or for one."""
         strides = self._array.strides
-        return strides if dim is None else strides[_in_range(dim, self.ndim)]
+        return strides if dim is None else strides[in_range(dim, self.ndim)]
 
     def storage_offset(self) -> int:
         """Where the first element lies in its memory, in elements."""
@@ -413,14 +388,6 @@ def _unpickle(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
     return cls._rebuild(_core.clone(_core.from_buffer(array)), requires_grad)
 
 
-def _in_range(dim: int, ndim: int) -> int:
-    if not -max(ndim, 1) <= dim < max(ndim, 1):
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-max(ndim, 1)}, {max(ndim, 1) - 1}], but got {dim})"
-        )
-    return dim
-
-
 def tensor_method(function: Callable | None = None, *, name: str | None = None) -> Callable:
     """Makes an operation a method of Tensor as well: `nncore.relu(x)` is also `x.relu()`."""
 
@@ -429,14 +396,3 @@ def tensor_method(function: Callable | None = None, *, name: str | None = None) 
         return operation
 
     return attach if function is None else attach(function)
-
-
-def shape_arguments(arguments: Sequence, named: Sequence | None = None) -> tuple[int, ...]:
-    """The shape in `f(2, 3)`, `f((2, 3))` and, as `named`, `f(size=(2, 3))` alike."""
-    if named is not None:
-        if arguments:
-            raise TypeError(f"expected the numbers once, got {arguments} and by name {named}")
-        return tuple(named) if isinstance(named, (tuple, list)) else (named,)
-    if len(arguments) == 1 and isinstance(arguments[0], (tuple, list)):
-        return tuple(arguments[0])
-    return tuple(arguments)

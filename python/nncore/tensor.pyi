@@ -6,13 +6,6 @@ import numpy as np
 
 from nncore import _core, autograd
 
-_NUMPY_DTYPES: Any
-_FROM_NUMPY: Any
-class Size(tuple):
-
-    def numel(self) -> builtins.int: ...
-
-    def __repr__(self) -> builtins.str: ...
 class Tensor:
     _array: _core.Array
     _node: autograd.Node | None
@@ -502,8 +495,6 @@ class Tensor:
     def zero_(self) -> Tensor: ...
 def _unpickle(cls: builtins.type, array: np.ndarray, requires_grad: builtins.bool) -> Tensor:
     ...
-def _in_range(dim: builtins.int, ndim: builtins.int) -> builtins.int:
-    ...
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 @overload
@@ -511,5 +502,3 @@ def tensor_method(function: _F, *, name: str | None = None) -> _F: ...
 @overload
 def tensor_method(function: None = None, *, name: str | None = None) -> Callable[[_F], _F]: ...
 
-def shape_arguments(arguments: Sequence, named: Sequence | None=None) -> builtins.tuple[builtins.int, ...]:
-    ...

@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nncore import _core
-from nncore.tensor import _FROM_NUMPY, _NUMPY_DTYPES, Tensor, shape_arguments, tensor_method
+from nncore.size import shape_arguments
+from nncore.tensor import Tensor, tensor_method
 
 if TYPE_CHECKING:
     Device = _core.device | str | None
 
 _CPU = _core.device("cpu")
+_NUMPY_DTYPES = {
+    _core.dtype.float32: np.dtype(np.float32),
+    _core.dtype.float64: np.dtype(np.float64),
+    _core.dtype.int32: np.dtype(np.int32),
+    _core.dtype.int64: np.dtype(np.int64),
+    _core.dtype.uint8: np.dtype(np.uint8),
+    _core.dtype.bool: np.dtype(np.bool_),
+}
+_FROM_NUMPY = {numpy: ours for ours, numpy in _NUMPY_DTYPES.items()}
 _default_dtype = _core.dtype.float32
 
 

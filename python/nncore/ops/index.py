@@ -8,7 +8,8 @@ from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.ops.pad import pad
 from nncore.ops.shape import _dim
-from nncore.tensor import Size, Tensor, tensor_method
+from nncore.size import Size
+from nncore.tensor import Tensor, tensor_method
 
 # ---- whole slices ----
 

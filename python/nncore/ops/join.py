@@ -9,7 +9,8 @@ from nncore import _core
 from nncore.autograd import record
 from nncore.ops.creation import arange
 from nncore.ops.shape import _dim, expand, reshape, slice_of
-from nncore.tensor import Tensor, shape_arguments, tensor_method
+from nncore.size import shape_arguments
+from nncore.tensor import Tensor, tensor_method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from nncore import _core
 from nncore.autograd import is_grad_enabled, record
 from nncore.ops.reduce import unbroadcast
-from nncore.tensor import Tensor, shape_arguments, tensor_method
+from nncore.size import shape_arguments
+from nncore.tensor import Tensor, tensor_method
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

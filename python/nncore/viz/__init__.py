@@ -7,7 +7,7 @@ from .boundaries import decision_boundary
 from .curves import learning_curve
 from .functions import with_derivative
 from .graph import Graph, graph
-from .images import Examples, kernels, prediction_grid
+from .images import Examples, image_grid, kernels, prediction_grid
 from .matrices import matrices, matrix
 from .networks import network
 from .paths import Landscape, animate_paths, paths
@@ -19,6 +19,7 @@ __all__ = [
     "animate_paths",
     "decision_boundary",
     "graph",
+    "image_grid",
     "kernels",
     "learning_curve",
     "matrices",

@@ -1,7 +1,7 @@
-"""Grids of images with what a network says about them."""
+"""Grids of images, alone or with what a network says about them, and of the kernels of a convolution."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,35 @@ def _draw(axes, section: Examples, i: int, classes: Sequence[str]) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=colour, linewidth=1.8)
+
+
+def image_grid(rows: Mapping[str, Sequence[np.ndarray]], titles: Sequence[str] = (), title: str = "", limits=(0, 1)):
+    """Images in rows that are named on the left: grey [H, W], white for limits[0] and black for limits[1], or in
+    colours [H, W, 3]. `titles` stand above the columns. Returns a matplotlib figure.
+
+    >>> figure = nc.viz.image_grid({"before": np.zeros((4, 8, 8)), "after": np.ones((4, 8, 8))}, "abcd")
+    >>> [axes.get_title() for axes in figure.axes[:4]]
+    ['a', 'b', 'c', 'd']
+    """
+    columns = max((len(images) for images in rows.values()), default=0)
+    if columns == 0:
+        raise ValueError("image_grid: expected at least one row with an image")
+    figure = require("matplotlib.figure", "drawing").Figure(
+        figsize=(0.85 * columns + 0.4, 0.9 * len(rows) + 0.3 * bool(title) + 0.3 * bool(titles)), layout="constrained"
+    )
+    cells = figure.subplots(len(rows), columns, squeeze=False)
+    for row, (name, images) in zip(cells, rows.items(), strict=True):
+        for axes, image in zip(row, images, strict=False):
+            axes.imshow(image, cmap="gray_r", vmin=limits[0], vmax=limits[1], interpolation="nearest")
+        for axes in row:
+            axes.set(xticks=[], yticks=[])
+        for axes in row[len(images) :]:
+            axes.axis("off")
+        row[0].set_ylabel(name, fontsize=9)
+    for axes, text in zip(cells[0], titles, strict=False):
+        axes.set_title(text, fontsize=9)
+    figure.suptitle(title)
+    return figure
 
 
 def kernels(weight, columns: int = 8, title: str = ""):
