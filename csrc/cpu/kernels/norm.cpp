@@ -12,10 +12,18 @@ extern const NormKernels norm_kernels;
 
 namespace {
 
+// Whether two channels and more of a batch norm fit into a block.
+bool in_blocks(const NormArgs& a) { return a.batch && 2 * a.N * a.S <= kBlock; }
+
 template <class T>
 void forward(const NormArgs& a, const LaunchContext& ctx) {
   if (a.N * a.G * a.K * a.S == 0) return;
-  a.batch&& a.S < kShort ? normalise_columns<T>(a, ctx) : normalise_segments<T>(a, ctx);
+  if (a.batch && a.S < kShort)
+    normalise_columns<T>(a, ctx);
+  else if (in_blocks(a))
+    normalise_blocks<T>(a, ctx);
+  else
+    normalise_segments<T>(a, ctx);
 }
 
 template <class T>
@@ -27,6 +35,8 @@ void backward(const NormArgs& a, const LaunchContext& ctx) {
   }
   if (a.batch && a.S < kShort)
     normalise_columns_backward<T>(a, ctx);
+  else if (in_blocks(a))
+    normalise_blocks_backward<T>(a, ctx);
   else if (affine_by_element(a))
     normalise_rows_backward<T>(a, ctx);
   else

@@ -16,6 +16,10 @@ void normalise_segments(const NormArgs& a, const LaunchContext& ctx);
 template <class T>
 void normalise_segments_backward(const NormArgs& a, const LaunchContext& ctx);
 template <class T>
+void normalise_blocks(const NormArgs& a, const LaunchContext& ctx);
+template <class T>
+void normalise_blocks_backward(const NormArgs& a, const LaunchContext& ctx);
+template <class T>
 void normalise_rows_backward(const NormArgs& a, const LaunchContext& ctx);
 template <class T>
 void normalise_columns(const NormArgs& a, const LaunchContext& ctx);
@@ -28,6 +32,7 @@ namespace {
 
 constexpr int64_t kShort = 16;           // a channel's run of fewer elements fills no register
 constexpr int64_t kUnit = 1 << 14;       // elements that are summed at a stretch; their sums are added in order
+constexpr int64_t kBlock = 1 << 15;      // elements that the second-level cache holds, with their gradients and results
 constexpr int64_t kNormGrain = 1 << 14;  // elements below which a thread costs more than it brings
 
 inline bool affine(const NormArgs& a) {
@@ -159,7 +164,7 @@ struct Moments {
       add(Vec<T>::load(x + i), 0);
       i += V;
     }
-    if (i < n) add(load_or(x + i, static_cast<int>(n - i), pivot), 1);
+    if (i < n) add(load_or(x + i, pivot, static_cast<int>(n - i)), 1);
   }
 };
 
@@ -218,6 +223,33 @@ struct Backward {
         b(static_cast<T>(-at.r * sums.weighted / count)),
         c(a.centered ? static_cast<T>(-sums.plain / count) : T(0)) {}
 };
+
+// y = (x - mean) scale + bias
+template <class T>
+void scale_run(const T* x, T* y, int64_t n, const Centre<T>& centre, T weight, T bias) {
+  const Vec<T> scale = static_cast<T>(centre.r * static_cast<double>(weight)), shift = bias;
+  each_vector<T>(n, [&](int64_t i, auto... count) NN_LAMBDA {
+    fma(centre.deviation(Vec<T>::load(x + i, count...)), scale, shift).store(y + i, count...);
+  });
+}
+
+// gx = r (gy w + c + h b)
+template <class T>
+void backward_run(const T* gy, const T* x, T* gx, int64_t n, const Centre<T>& centre, const Backward<T>& terms, T w) {
+  const Vec<T> r = terms.r, b = terms.b, c = terms.c, weight = w;
+  each_vector<T>(n, [&](int64_t i, auto... count) NN_LAMBDA {
+    const Vec<T> h = centre.deviation(Vec<T>::load(x + i, count...)) * r;
+    (r * fma(h, b, fma(Vec<T>::load(gy + i, count...), weight, c))).store(gx + i, count...);
+  });
+}
+
+// gx = gy r w, where the statistics are fixed
+template <class T>
+void scale_gradient(const T* gy, T* gx, int64_t n, const Centre<T>& centre, T w) {
+  const Vec<T> s = static_cast<T>(centre.r * static_cast<double>(w));
+  each_vector<T>(
+      n, [&](int64_t i, auto... count) NN_LAMBDA { (Vec<T>::load(gy + i, count...) * s).store(gx + i, count...); });
+}
 
 }  // namespace
 }  // namespace nn::NN_ISA

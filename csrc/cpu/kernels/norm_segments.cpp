@@ -22,16 +22,7 @@ Sums unit_moments(const Segments& at, const T* x, int64_t g, int64_t u, T pivot)
   return {m.sums[0].total(), m.squares[0].total()};
 }
 
-// y = (x - mean) scale + bias
-template <class T>
-void scale_run(const T* x, T* y, int64_t n, const Centre<T>& centre, T weight, T bias) {
-  const Vec<T> scale = static_cast<T>(centre.r * static_cast<double>(weight)), shift = bias;
-  each_vector<T>(n, [&](int64_t i, auto... count) NN_LAMBDA {
-    fma(centre.deviation(Vec<T>::load(x + i, count...)), scale, shift).store(y + i, count...);
-  });
-}
-
-// The same with a weight and a bias for each element.
+// scale_run with a weight and a bias for each element.
 template <class T>
 void scale_run(const T* x, T* y, int64_t n, const Centre<T>& centre, const T* weight, const T* bias) {
   const Vec<T> r = static_cast<T>(centre.r);

@@ -9,23 +9,6 @@
 namespace nn::NN_ISA {
 namespace {
 
-// gx = r (gy w + c + h b)
-template <class T>
-void backward_run(const T* gy, const T* x, T* gx, int64_t n, const Centre<T>& centre, const Backward<T>& terms, T w) {
-  const Vec<T> r = terms.r, b = terms.b, c = terms.c, weight = w;
-  each_vector<T>(n, [&](int64_t i, auto... count) NN_LAMBDA {
-    const Vec<T> h = centre.deviation(Vec<T>::load(x + i, count...)) * r;
-    (r * fma(h, b, fma(Vec<T>::load(gy + i, count...), weight, c))).store(gx + i, count...);
-  });
-}
-
-template <class T>
-void scale_gradient(const T* gy, T* gx, int64_t n, T scale) {
-  const Vec<T> s = scale;
-  each_vector<T>(
-      n, [&](int64_t i, auto... count) NN_LAMBDA { (Vec<T>::load(gy + i, count...) * s).store(gx + i, count...); });
-}
-
 template <class T>
 class SegmentsBackward {
  public:
@@ -97,12 +80,12 @@ class SegmentsBackward {
   }
 
   void write_unit(int64_t g, int64_t u, const Centre<T>& centre, const Backward<T>& terms) const {
-    const T w = weight_of(segment_of(g, u)), scale = static_cast<T>(centre.r * static_cast<double>(w));
+    const T w = weight_of(segment_of(g, u));
     const T* gy = static_cast<const T*>(a.gy);
     T* gx = static_cast<T*>(a.gx);
     at.each_run(g, u, [&](int64_t offset, int64_t n, int64_t, int64_t) NN_LAMBDA {
       if (a.fixed)
-        scale_gradient(gy + offset, gx + offset, n, scale);
+        scale_gradient(gy + offset, gx + offset, n, centre, w);
       else
         backward_run(gy + offset, static_cast<const T*>(a.x) + offset, gx + offset, n, centre, terms, w);
     });

@@ -67,10 +67,14 @@ struct LaneNumbers {
 template <class T>
 inline constexpr LaneNumbers<T> lane_numbers{};
 
-// The first n elements at p, and `other` in the lanes after them.
+// The first n elements at p, and `other` in the lanes after them; without n, all of a register's.
 template <class T>
-NN_FN Vec<T> load_or(const T* p, int n, Vec<T> other) {
+NN_FN Vec<T> load_or(const T* p, Vec<T> other, int n) {
   return select(Vec<T>::load(lane_numbers<T>.lane) < Vec<T>(static_cast<T>(n)), Vec<T>::load(p, n), other);
+}
+template <class T>
+NN_FN Vec<T> load_or(const T* p, Vec<T>) {
+  return Vec<T>::load(p);
 }
 
 }  // namespace nn::NN_ISA
