@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nncore as nc
-from peer.test_nn import SEED, expect_equal, gradients, to_torch
+from peer.modules import SEED, expect_equal, gradients, to_torch
 
 torch = pytest.importorskip("torch")
 
