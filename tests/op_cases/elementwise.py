@@ -321,6 +321,9 @@ CASES = [
     unary("sinh", EVERYWHERE),
     unary("cosh", EVERYWHERE),
     unary("erf", EVERYWHERE),
+    activate(
+        "huber", with_params(everywhere((-0.7, 0.7)), 0.7, 1.3), piecewise, benchmark=with_params(large, 0.7, 1.3)
+    ),
     unary("clamp", with_params(everywhere((-0.5, 0.7)), -0.5, 0.7), benchmark=with_params(large, -0.5, 0.7)),
     unary("clamp_min", with_params(everywhere(0.2), 0.2), benchmark=with_params(large, 0.2)),
     unary("clamp_max", with_params(everywhere(0.2), 0.2), benchmark=with_params(large, 0.2)),

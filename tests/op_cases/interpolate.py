@@ -1,7 +1,11 @@
 """Cases of interpolation, and of the map that it is made of."""
 
+import numpy as np
+
 import nncore as nc
 from nncore import reference as ref
+from nncore.ops.interpolate import resample
+from nncore.ops.resample_tables import with_adjoint
 from op_cases import Case, Draw, Sample, Wrong, layouts
 
 SHAPES = {1: (2, 3, 7), 2: (2, 3, 5, 6), 3: (1, 2, 3, 4, 5)}
@@ -81,9 +85,64 @@ def bilinear(x, size=None, scale_factor=None):
     return ref.interpolate.interpolate(x, size, scale_factor, "bilinear", True)
 
 
+def resampled(x, *tables):
+    """resample by tables that are given as nested lists of numbers."""
+    kind, extents = x.detach().numpy().dtype, x.shape[x.ndim - len(tables) :]
+    made = [
+        t and with_adjoint(np.array(t[0], np.int64), np.array(t[1], kind), n)
+        for t, n in zip(tables, extents, strict=True)
+    ]
+    return resample(x, [t and t[0] for t in made], [t and t[1] for t in made])
+
+
+def mixed(draw: Draw, n: int, out: int, taps: int, missing: bool = False) -> tuple:
+    """A table of random places, n among them for what is not there, and weights."""
+    return draw.integers(0, n + missing, taps, out).tolist(), draw.random.normal(size=(taps, out)).tolist()
+
+
+def maps(draw: Draw):
+    for n, out, taps in [(7, 5, 1), (5, 8, 2), (6, 17, 4), (4, 3, 5), (1, 3, 2), (3, 1, 2), (40, 70, 2), (2, 33, 3)]:
+        for missing in (False, True):
+            table = mixed(draw, n, out, taps, missing)
+            label = f"{n} to {out} by {taps}, {missing}"
+            yield Sample((draw.normal(2, n), table), label=f"{label}, last axis")
+            yield Sample((draw.normal(2, n, 5), table, None), label=f"{label}, last axis but one")
+            yield Sample((draw.normal(n, 2, 3), table, mixed(draw, 2, 4, 2), None), label=f"{label}, three axes")
+    for x in layouts(draw.normal(3, 4, 5)):
+        yield Sample((x, mixed(draw, 4, 3, 2), mixed(draw, 5, 6, 2)), label=f"strides {x.strides}")
+    yield Sample((draw.normal(3, 4), None), label="nothing changes")
+    yield Sample((draw.normal(0, 4), mixed(draw, 4, 3, 2)), label="empty", smooth=False)
+    yield Sample((draw.extremes(), ([list(range(16, -1, -1))], [[1.0] * 17])), label="extremes", smooth=False)
+
+
+def wrong_maps(draw: Draw):
+    x, table = draw.normal(2, 3), ([[0, 1]], [[1.0, 1.0]])
+    yield Wrong((x.astype(np.int64), table), RuntimeError, "resample: expected dtype float32 or float64, got int64")
+    yield Wrong((draw.normal(2, 2, 2, 2), *[None] * 4), RuntimeError, "tables for the last 1 to 3 dimensions, got 4")
+
+
+def wrong_places(draw: Draw):
+    """The tables as the kernel takes them, which are checked before any element is read."""
+    yield Wrong((draw.normal(2, 3), 4), RuntimeError, r"resample: index 4 is not in \[0, 3\]")
+    yield Wrong((draw.normal(2, 3), -1), RuntimeError, r"resample: index -1 is not in \[0, 3\]")
+    yield Wrong((draw.normal(2, 3), 0, 2), RuntimeError, r"index \[taps, out\] and weights of its shape.*and \[1, 2\]")
+
+
+def at_place(x, place: int, weights: int = 1):
+    """The element of each row at a place."""
+    table = [(nc.tensor([[place]], dtype=nc.int32)._array, nc.ones(1, weights, dtype=x.dtype)._array)]
+    return resample(x, table, table)
+
+
+def places(draw: Draw):
+    yield Sample((draw.normal(2, 3), 2))
+
+
 F, reference = nc.nn.functional, ref.interpolate.interpolate
 CASES = [
     Case("interpolate", F.interpolate, reference, samples, wrong, PLACES, benchmark=layers),
+    Case("resample", resampled, ref.interpolate.resample, maps, wrong_maps),
+    Case("resample of one place", at_place, lambda x, i: x[:, i : i + 1], places, wrong_places, derivatives=0),
     Case("upsample", F.upsample, reference, by_former_names, tolerance=PLACES),
     Case("upsample_nearest", F.upsample_nearest, reference, by_former_names, tolerance=PLACES),
     Case("upsample_bilinear", F.upsample_bilinear, bilinear, by_former_names, tolerance=PLACES),

@@ -201,6 +201,10 @@ def threshold(x, threshold, value):
     return np.where(x <= threshold, x.dtype.type(value), x)
 
 
+def huber(x, delta, slope):
+    return slope * np.where(np.abs(x) < delta, x * x / (2 * delta), np.abs(x) - delta / 2)
+
+
 def prelu(x, weight):
     w = weight.reshape([1] * x.ndim) if weight.size == 1 else weight.reshape(1, -1, *[1] * (x.ndim - 2))
     return np.where(x > 0, x, w * x)

@@ -26,6 +26,19 @@ def interpolate(
     return y.astype(x.dtype)
 
 
+def resample(x, *tables):
+    """For each of the last axes y[o] = the sum over t of weight[t, o] * x[index[t, o]]; index n stands for nothing."""
+    for axis, table in enumerate(tables, x.ndim - len(tables)):
+        if table is not None:
+            n, moved = x.shape[axis], np.moveaxis(x, axis, -1)
+            terms = [
+                np.where(i < n, moved[..., np.minimum(i, n - 1)] * x.dtype.type(w), 0)
+                for i, w in zip(np.asarray(table[0]), np.asarray(table[1]), strict=True)
+            ]
+            x = np.moveaxis(np.sum(terms, axis=0, dtype=x.dtype), -1, axis)
+    return x
+
+
 def _place(n, out, o, scale, align_corners):
     """Where output o looks at, and how far apart two outputs look."""
     if align_corners:
