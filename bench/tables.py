@@ -12,9 +12,14 @@ from op_cases import Case, Draw, Sample, all_cases
 
 GROUPS = {
     "conv": ["conv2d"],
+    "transposed": ["conv_transpose2d"],
     "pool": ["max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d"],
     "xent": ["cross_entropy"],
     "norm": ["batch_norm", "instance_norm", "group_norm", "layer_norm", "rms_norm", "local_response_norm"],
+    "interpolation": ["interpolate"],
+    "attention": ["scaled_dot_product_attention"],
+    "ctc": ["ctc_loss"],
+    "embedding": ["embedding_bag"],
     "activation": [
         *("relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softplus", "hardswish", "mish"),
         *("softmax", "log_softmax"),
@@ -28,11 +33,18 @@ def peer(case: Case, torch):
     return getattr(torch.nn.functional, name, None) or getattr(torch, name)
 
 
-def step(library, function, tensor, sample: Sample, differentiate: list[bool]):
-    """One training step through the operation: its result, then the gradients of its floating inputs."""
+def arrays(sample: Sample) -> list[np.ndarray]:
+    """The arrays among the arguments."""
+    return [a for a in (*sample.args, *sample.kwargs.values()) if isinstance(a, np.ndarray)]
+
+
+def step(library, function, tensor, sample: Sample, constant: bool):
+    """One training step through the operation: its result, then the gradients of its floating inputs. `constant`: the
+    first of them is data, of which no gradient is wanted."""
     args = [tensor(a) if isinstance(a, np.ndarray) else a for a in sample.args]
     kwargs = {k: tensor(v) if isinstance(v, np.ndarray) else v for k, v in sample.kwargs.items()}
-    inputs = [a.requires_grad_() for a, wanted in zip(args, differentiate, strict=True) if wanted]
+    found = [a for a in (*args, *kwargs.values()) if isinstance(a, library.Tensor) and a.is_floating_point()]
+    inputs = [a.requires_grad_() for a in found[constant:]]
     y = function(*args, **kwargs)
     weights = tensor(np.random.default_rng(1).standard_normal(tuple(y.shape)).astype(np.float32))
     grad = library.autograd.grad
@@ -43,14 +55,28 @@ def step(library, function, tensor, sample: Sample, differentiate: list[bool]):
     return run
 
 
-def work(group: str, sample: Sample, differentiate: list[bool]) -> dict[str, float]:
+def work(group: str, sample: Sample, constant: bool) -> dict[str, float]:
     """The floating operations, or the bytes that must move."""
-    x = sample.args[0]
+    x = arrays(sample)[0]
     if group == "conv":
         w = sample.args[1]
         y = nc.conv2d(*[nc.from_numpy(a) for a in sample.args], **sample.kwargs)
         products = 2.0 * y.numel() * w[0].size
-        return {"flops": products * (3 if differentiate[0] else 2)}
+        return {"flops": products * (2 if constant else 3)}
+    if group == "transposed":
+        return {"flops": 6.0 * x.size * sample.args[1][0].size}
+    if group == "attention":  # two products forward, four backward, each of every query with every key
+        q, k, v = sample.args
+        pairs = q[..., 0].size * k.shape[-2] * (0.5 if sample.kwargs.get("is_causal") else 1)
+        return {"flops": 6.0 * pairs * (q.shape[-1] + v.shape[-1])}
+    if group == "interpolation":  # read x and gy, write y and gx
+        out = nc.nn.functional.interpolate(nc.from_numpy(x), **sample.kwargs).numel() * x.itemsize
+        return {"bytes": 2.0 * (x.nbytes + out)}
+    if group == "ctc":  # read the scores, write their gradient
+        return {"bytes": 2.0 * x.nbytes}
+    if group == "embedding":  # read the rows, write zeros and then the rows' gradients
+        table, index = sample.kwargs["weight"], sample.kwargs["input"]
+        return {"bytes": 1.0 * table.nbytes + 2.0 * index.size * table[0].nbytes}
     if group in ("activation", "norm"):
         return {"bytes": 5.0 * x.nbytes}  # read x, write y; read gy and x or what was saved, write gx
     if group == "xent":
@@ -66,12 +92,8 @@ def benches(group: str, torch) -> Iterator[Bench]:
         for sample in case.benchmark(Draw("float32")) if case else ():
             # The first layer of a network needs no gradient of its input, which is the data.
             data = group == "conv" and sample.args[0].shape[1] <= 3
-            differentiate = [
-                isinstance(a, np.ndarray) and a.dtype == np.float32 and not (data and i == 0)
-                for i, a in enumerate(sample.args)
-            ]
-            run = {"nncore": step(nc, case.function, nc.from_numpy, sample, differentiate)}
+            run = {"nncore": step(nc, case.function, nc.from_numpy, sample, data)}
             if torch:
-                run["torch"] = step(torch, peer(case, torch), torch.from_numpy, sample, differentiate)
+                run["torch"] = step(torch, peer(case, torch), torch.from_numpy, sample, data)
             label = sample.label if group == "conv" else f"{name} {sample.label}"
-            yield Bench(group, label, run, **work(group, sample, differentiate))
+            yield Bench(group, label, run, **work(group, sample, data))

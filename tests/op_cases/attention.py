@@ -172,6 +172,18 @@ def wrong_heads(draw: Draw):
         yield Wrong((q, k, v, *rest), kind, match, options)
 
 
+def layers(draw: Draw):
+    """A character model's, GPT-2's at a short and a long context, and a vision transformer's."""
+    for name, batch, heads, steps, features, causal in [
+        ("32 steps", 32, 4, 32, 16, True),
+        ("128 steps", 8, 12, 128, 64, True),
+        ("512 steps", 2, 12, 512, 64, True),
+        ("197 patches", 8, 6, 197, 64, False),
+    ]:
+        q, k, v = (draw.normal(batch, heads, steps, features) for _ in range(3))
+        yield Sample((q, k, v), {"is_causal": causal}, f"{name}, {batch}x{heads}x{features}")
+
+
 # The products of softmax, whose exponents are good to the rounding of the scores.
 ROUNDED = {"float32": (2e-5, 1e-5), "float64": (1e-12, 1e-13)}
 
@@ -183,6 +195,7 @@ CASES = [
         attentions,
         wrong_attentions,
         tolerance=ROUNDED,
+        benchmark=layers,
     ),
     Case("multi_head_attention_forward", heads, heads_reference, multi_heads, wrong_heads, tolerance=ROUNDED),
 ]

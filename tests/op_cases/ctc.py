@@ -45,6 +45,14 @@ def samples(draw: Draw):
     yield Sample((long, draw.integers(1, 6, 2, 40), (400, 333), (40, 17)), {}, "long", smooth=False)
 
 
+def speech(draw: Draw):
+    """Frames of speech in letters, and lines of handwriting."""
+    for steps, count, classes, width in [(200, 16, 29, 40), (100, 32, 80, 30)]:
+        x, labels = log_softmax(draw.normal(steps, count, classes)), draw.integers(1, classes, count, width)
+        args = (x, labels, (steps,) * count, (width,) * count)
+        yield Sample(args, label=f"{steps}x{count}x{classes}, {width} labels", smooth=False)
+
+
 def wrong(draw: Draw):
     x, labels = log_softmax(draw.normal(5, 2, 4)), np.array([[1, 2], [3, 1]])
     both, each = (5, 5), (2, 2)
@@ -75,5 +83,6 @@ CASES = [
         wrong,
         {"float32": (2e-5, 1e-5), "float64": (1e-12, 1e-12)},  # a recursion of up to 400 steps
         derivatives=0,
+        benchmark=speech,
     )
 ]

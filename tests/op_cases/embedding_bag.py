@@ -84,4 +84,15 @@ def wrong_bags(draw: Draw):
     yield Wrong(wide, RuntimeError, "expected per_sample_weights of dtype .*float32, got .*float64", {"mode": "sum"})
 
 
-CASES = [Case("embedding_bag", bag, reference, bags, wrong_bags)]
+def words(draw: Draw):
+    """Texts as sums and means of their words, in rows and one after the other. By name: PyTorch's order is another."""
+    table, texts = draw.normal(20000, 64), draw.integers(0, 20000, 256, 40)
+    for mode in ("sum", "mean"):
+        yield Sample((), {"weight": table, "input": texts, "mode": mode}, f"20000x64, 256 bags of 40, {mode}")
+    lengths = draw.integers(1, 80, 256)
+    options = {"offsets": np.cumsum(lengths) - lengths, "mode": "sum"}
+    texts = draw.integers(0, 20000, int(lengths.sum()))
+    yield Sample((), {"weight": table, "input": texts, **options}, "20000x64, 256 bags of 1 to 79, sum")
+
+
+CASES = [Case("embedding_bag", bag, reference, bags, wrong_bags, benchmark=words)]
