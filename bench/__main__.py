@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # the case tables of the operations
 
 import nncore as nc
-from bench import gemm, machine, optim, report, rnn, tables, timing, training
+from bench import captured, gemm, machine, optim, report, rnn, tables, timing, training
 from bench.bench import TARGETS
 
 try:
@@ -24,6 +24,7 @@ GROUPS = {
     "rnn": rnn.benches,
     "optim": optim.benches,
     "training": training.benches,
+    "captured": captured.benches,
 }
 assert set(GROUPS) == set(TARGETS)
 

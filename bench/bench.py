@@ -39,4 +39,5 @@ TARGETS = {
     "rnn": (1.2, 0.0),
     "optim": (1.2, 0.0),
     "training": (1.2, 0.0),
+    "captured": (2.0, 1.0),
 }

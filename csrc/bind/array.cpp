@@ -1,10 +1,12 @@
 // Array and device as Python sees them.
 #include "bind/bind.h"
+#include "core/plan.h"
 
 namespace nn {
 namespace {
 
 Scalar item(const Array& x) {
+  refuse_reading("item()");
   check(x.numel() == 1, "item: a tensor with ", x.numel(), " elements cannot be converted to a number");
   switch (x.dtype) {
     case DType::float32:
@@ -62,7 +64,7 @@ void bind_array(py::module_& m) {
       .def_property_readonly("numel", &Array::numel)
       .def_property_readonly("is_floating", [](const Array& x) { return is_floating(x.dtype); })
       .def_property_readonly("nbytes", [](const Array& x) { return x.numel() * itemsize(x.dtype); })
-      .def_property_readonly("data_ptr", [](const Array& x) { return reinterpret_cast<uintptr_t>(x.data()); })
+      .def_property_readonly("data_ptr", [](const Array& x) { return reinterpret_cast<uintptr_t>(x.address()); })
       .def_property_readonly(
           "version", [](const Array& x) { return x.storage->version.load(); }, "How often the memory was written to.")
       .def(

@@ -74,6 +74,7 @@ void bind_rnn(py::module_& m);
 void bind_norm(py::module_& m);
 void bind_index(py::module_& m);
 void bind_random(py::module_& m);
+void bind_plan(py::module_& m);
 
 }  // namespace nn
 

@@ -3,6 +3,7 @@
 
 #include "bind/bind.h"
 #include "bind/dlpack.h"
+#include "core/plan.h"
 
 namespace nn {
 namespace {
@@ -16,6 +17,8 @@ Array borrow(void* data, const Dims& shape, const Dims& strides, DType dtype, st
   const int64_t size = static_cast<int64_t>(itemsize(dtype));
   char* base = static_cast<char*>(data) + low * size;
   auto storage = std::make_shared<Storage>(base, (high - low + 1) * size, Device{}, std::move(release));
+  if (some_thread_records()) [[unlikely]]
+    if (Recording* recording = Recording::current()) recording->constant(storage);
   return {std::move(storage), dtype, shape, strides, -low};
 }
 
@@ -56,6 +59,7 @@ Array from_buffer(const py::buffer& object) {
 }
 
 py::buffer_info to_buffer(Array& x) {
+  refuse_reading("a NumPy view of a tensor (numpy(), tolist(), printing)");
   check(x.device().type == DeviceType::cpu, "can't convert ", to_string(x.device()),
         " device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first.");
   const auto size = static_cast<ssize_t>(itemsize(x.dtype));
@@ -96,6 +100,7 @@ struct Exported {
 
 template <class Managed>
 py::capsule export_dlpack(const Array& x, const char* name) {
+  refuse_reading("an export by DLPack");
   auto* exported = new Exported<Managed>{x, {}, {}, {}};
   for (int i = 0; i < x.ndim(); ++i) {
     exported->shape[i] = x.shape[i];

@@ -40,4 +40,5 @@ PYBIND11_MODULE(_core, m) {
   nn::bind_norm(m);
   nn::bind_index(m);
   nn::bind_random(m);
+  nn::bind_plan(m);
 }

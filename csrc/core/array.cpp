@@ -1,19 +1,54 @@
 #include "core/array.h"
 
 #include "core/allocator.h"
+#include "core/plan.h"
 
 namespace nn {
 
-Storage::Storage(size_t size, Device where) : data(allocator(where).allocate(size)), bytes(size), device(where) {}
+namespace {
+
+std::shared_ptr<PlanMemory> memory_of_recording() {
+  if (!some_thread_records()) [[likely]]
+    return nullptr;
+  Recording* const recording = Recording::current();
+  return recording != nullptr ? recording->memory() : nullptr;
+}
+
+}  // namespace
+
+Storage::Storage(size_t size, Device where) : bytes(size), device(where), plan_memory(memory_of_recording()) {
+  if (plan_memory) {
+    data = plan_memory->allocate(size);
+    Recording::current()->born(data, size);
+  } else {
+    data = allocator(where).allocate(size);
+  }
+}
 
 Storage::Storage(void* memory, size_t size, Device where, std::function<void()> free)
     : data(memory), bytes(size), device(where), free_(std::move(free)) {}
 
+Storage::Storage(std::shared_ptr<Storage> of)
+    : data(of->data), bytes(of->bytes), device(of->device), base(of->base ? of->base : of) {}
+
 Storage::~Storage() {
   if (free_)
     free_();
-  else
+  else if (plan_memory) {
+    if (Recording* recording = Recording::current()) recording->died(data);
+    plan_memory->release(data);
+  } else if (!base) {
     allocator(device).release(data, bytes);
+  }
+}
+
+void Array::note_use(bool written) const {
+  Recording* const recording = Recording::current();
+  if (recording == nullptr) return;
+  if (written)
+    recording->wrote(*this);
+  else
+    recording->use(*this);
 }
 
 bool Array::is_contiguous() const {
@@ -48,10 +83,6 @@ Array view(const Array& x, const Dims& shape, const Dims& strides, int64_t offse
   return {x.storage, x.dtype, shape, strides, offset};
 }
 
-Array alias(const Array& x) {
-  const Storage& memory = *x.storage;
-  auto same = std::make_shared<Storage>(memory.data, memory.bytes, memory.device, [kept = x.storage] {});
-  return {std::move(same), x.dtype, x.shape, x.strides, x.offset};
-}
+Array alias(const Array& x) { return {std::make_shared<Storage>(x.storage), x.dtype, x.shape, x.strides, x.offset}; }
 
 }  // namespace nn

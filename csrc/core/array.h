@@ -11,11 +11,19 @@
 
 namespace nn {
 
+class PlanMemory;
+
+// Whether some thread records a plan (core/plan.h). Then what arrays of that thread are used for is noted.
+extern std::atomic<int> recordings;
+inline bool some_thread_records() { return recordings.load(std::memory_order_relaxed) != 0; }
+
 // A block of memory that arrays share. `version` counts the writes to it, so that the tape can tell whether a value
 // that it saved is still the one it saved.
 struct Storage {
-  Storage(size_t bytes, Device device);                                          // owned, from the device's allocator
+  Storage(size_t bytes,
+          Device device);  // owned, from the device's allocator, or from the plan that this thread records
   Storage(void* data, size_t bytes, Device device, std::function<void()> free);  // borrowed; `free` gives it back
+  explicit Storage(std::shared_ptr<Storage> base);  // the same memory with a count of writes of its own
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -24,7 +32,9 @@ struct Storage {
   size_t bytes;
   Device device;
   std::atomic<int64_t> version{0};
-  bool owned() const { return !free_; }
+  const std::shared_ptr<Storage> base;
+  const std::shared_ptr<PlanMemory> plan_memory;
+  bool owned() const { return !free_ && !base; }
 
  private:
   std::function<void()> free_;
@@ -41,12 +51,26 @@ struct Array {
   int64_t numel() const { return shape.product(); }
   Device device() const { return storage->device; }
   bool is_contiguous() const;
-  void* data() const { return static_cast<char*>(storage->data) + offset * static_cast<int64_t>(itemsize(dtype)); }
+  void* data() const {
+    if (some_thread_records()) [[unlikely]]
+      note_use(false);
+    return address();
+  }
+  void* address() const {  // the same for who does not read or write there
+    return static_cast<char*>(storage->data) + offset * static_cast<int64_t>(itemsize(dtype));
+  }
   template <class T>
   T* as() const {
     return static_cast<T*>(data());
   }
-  void touch() const { storage->version.fetch_add(1, std::memory_order_relaxed); }  // call after every write
+  void touch() const {  // call after every write
+    storage->version.fetch_add(1, std::memory_order_relaxed);
+    if (some_thread_records()) [[unlikely]]
+      note_use(true);
+  }
+
+ private:
+  void note_use(bool written) const;
 };
 
 Dims contiguous_strides(const Dims& shape);

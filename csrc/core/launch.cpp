@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/plan.h"
 #include "core/threads.h"
 
 namespace nn {
@@ -25,8 +26,10 @@ void add_to_profile(const char* name, double seconds) {
 
 }  // namespace
 
-void launch_erased(const ErasedKernel& kernel, const void* args, size_t, Device) {
+void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device) {
   if (const LaunchCheck check = launch_check.load(std::memory_order_relaxed)) check(kernel.name);
+  if (some_thread_records()) [[unlikely]]
+    if (Recording* recording = Recording::current()) recording->launched(kernel, args, bytes);
   const Team team;
   const LaunchContext context{team.threads, nullptr};
   if (!profiling.load(std::memory_order_relaxed)) {

@@ -1,6 +1,7 @@
 #include "ops/ctc.h"
 
 #include "core/launch.h"
+#include "core/plan.h"
 #include "ops/elementwise.h"
 
 namespace nn {
@@ -11,9 +12,13 @@ Array checked(const char* what, const Array& values, const Dims& shape, int64_t 
   check(values.dtype == DType::int64 && values.shape == shape, "ctc_loss: expected ", what, " ", shape,
         " of int64, got ", values.shape, " of ", info(values.dtype).name);
   const Array dense = contiguous(values);
-  for (int64_t i = 0; i < dense.numel(); ++i)
-    check(0 <= dense.as<int64_t>()[i] && dense.as<int64_t>()[i] <= most, "ctc_loss: expected ", what, " of 0 to ", most,
-          ", got ", dense.as<int64_t>()[i]);
+  const int64_t* const all = dense.as<int64_t>();
+  on_host(
+      [=, count = dense.numel()] {
+        for (int64_t i = 0; i < count; ++i)
+          check(0 <= all[i] && all[i] <= most, "ctc_loss: expected ", what, " of 0 to ", most, ", got ", all[i]);
+      },
+      {all});
   return dense;
 }
 

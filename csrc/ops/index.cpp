@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/launch.h"
+#include "core/plan.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "ops/reduce_plan.h"
@@ -20,11 +21,18 @@ Array checked(const char* operation, const Array& index, int64_t low, int64_t hi
   check(index.dtype == DType::int64 || index.dtype == DType::int32, operation,
         ": expected an index of dtype int64 or int32, got ", info(index.dtype).name);
   const Array places = contiguous(cast(index, DType::int64));
-  int64_t bad = -1;
-  launch(table(index).check, CheckIndexArgs{places.as<int64_t>(), places.numel(), low, high, &bad}, index.device());
-  if (bad >= 0)
-    fail<E>(operation, *operation != '\0' ? ": " : "", "index ", places.as<int64_t>()[bad],
-            " is out of bounds for dimension ", dim, " with size ", high);
+  const Array found = empty({}, DType::int64, index.device());
+  const int64_t* const first = places.as<int64_t>();
+  const int64_t* const bad = found.as<int64_t>();
+  launch(table(index).check, CheckIndexArgs{first, places.numel(), low, high, found.as<int64_t>()}, index.device());
+  const std::string name(operation);
+  on_host(
+      [=] {
+        if (*bad >= 0)
+          fail<E>(name, name.empty() ? "" : ": ", "index ", first[*bad], " is out of bounds for dimension ", dim,
+                  " with size ", high);
+      },
+      {first, bad});
   return places;
 }
 
@@ -97,7 +105,12 @@ Array wrap_index(const Array& index, int64_t size, int64_t dim) {
   const Array places = checked<IndexError>("", index, -size, size, dim);
   Array wrapped = empty(places.shape, DType::int64, index.device());
   const int64_t* const from = places.as<int64_t>();
-  std::transform(from, from + places.numel(), wrapped.as<int64_t>(), [=](int64_t i) { return i < 0 ? i + size : i; });
+  int64_t* const to = wrapped.as<int64_t>();
+  on_host(
+      [=, count = places.numel()] {
+        std::transform(from, from + count, to, [=](int64_t i) { return i < 0 ? i + size : i; });
+      },
+      {from, to});
   return wrapped;
 }
 
@@ -153,6 +166,7 @@ void scatter_into(const char* operation, const Array& input, int64_t dim, const 
 
 Array nonzero(const Array& input) {
   const Array x = contiguous(input);
+  refuse_reading("a shape that depends on values (nonzero, boolean masks)");
   const int64_t count = count_nonzero(x, std::nullopt).as<int64_t>()[0];
   const Array y = empty({count, x.ndim()}, DType::int64, x.device());
   NonzeroArgs args{x.dtype, x.data(), y.as<int64_t>(), count, x.ndim(), {}};

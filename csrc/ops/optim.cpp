@@ -2,6 +2,7 @@
 
 #include "core/kernel_table.h"
 #include "core/launch.h"
+#include "core/plan.h"
 #include "ops/elementwise.h"
 
 namespace nn {
@@ -88,6 +89,7 @@ void optim_step(const std::string& algorithm, const std::vector<OptimItem>& item
     blocks += (row.size + kOptimBlock - 1) / kOptimBlock;
     *rows++ = row;
   }
+  if (Recording* recording = Recording::current()) recording->uploaded(table.data(), table.data(), bytes);
   launch(kernel, {table.as<OptimTensor>(), static_cast<int64_t>(items.size()), blocks}, hyper.device());
   for (const auto& [param, copy] : back) copy_into(param, copy);
   for (const OptimItem& item : items) {

@@ -1,6 +1,7 @@
 #include "ops/rnn.h"
 
 #include "core/launch.h"
+#include "core/plan.h"
 #include "ops/elementwise.h"
 #include "ops/gemm.h"
 
@@ -26,9 +27,13 @@ const int64_t* prepare_lengths(const std::string& mode, const MaybeArray& length
   check(lengths->dtype == DType::int64 && lengths->shape == Dims{N}, mode, ": expected lengths [", N,
         "] of int64, got ", lengths->shape, " of ", info(lengths->dtype).name);
   kept = contiguous(*lengths);
-  for (int64_t n = 0; n < N; ++n)
-    check(kept.as<int64_t>()[n] >= 0 && kept.as<int64_t>()[n] <= T, mode, ": expected lengths from 0 to ", T, ", got ",
-          kept.as<int64_t>()[n]);
+  const int64_t* const all = kept.as<int64_t>();
+  on_host(
+      [=] {
+        for (int64_t n = 0; n < N; ++n)
+          check(all[n] >= 0 && all[n] <= T, mode, ": expected lengths from 0 to ", T, ", got ", all[n]);
+      },
+      {all});
   return kept.as<int64_t>();
 }
 

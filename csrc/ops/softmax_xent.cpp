@@ -1,6 +1,7 @@
 #include "ops/softmax_xent.h"
 
 #include "core/launch.h"
+#include "core/plan.h"
 #include "ops/elementwise.h"
 
 namespace nn {
@@ -100,8 +101,13 @@ std::tuple<Array, Array> forward(const char* operation, const Kernel<ClassLossAr
   p.args.wrong = wrong.as<int64_t>();
   point_to_saved(p.args, saved, stats);
   launch(kernel, p.args, x.device());
-  check<IndexError>(p.args.wrong[0] == 0, operation, ": Target ", p.args.wrong[1], " is out of bounds. (expected 0 to ",
-                    p.args.C - 1, " for ", p.args.C, " classes, or ignore_index ", p.args.ignore_index, ")");
+  const std::string name(operation);
+  on_host(
+      [=, found = p.args.wrong, C = p.args.C, ignored = p.args.ignore_index] {
+        check<IndexError>(found[0] == 0, name, ": Target ", found[1], " is out of bounds. (expected 0 to ", C - 1,
+                          " for ", C, " classes, or ignore_index ", ignored, ")");
+      },
+      {p.args.wrong});
   return {result, saved};
 }
 

@@ -262,6 +262,7 @@ from nncore.ops.transcendental import (
     sinh,
     tan,
 )
+from nncore.plans.capture import CaptureError, capture, no_capture
 from nncore.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from nncore.profiling import profile
 from nncore.size import Size

@@ -242,6 +242,7 @@ from nncore import var_mean as var_mean
 from nncore import where as where
 from nncore import zeros as zeros
 from nncore import zeros_like as zeros_like
+from nncore._core import CaptureError as CaptureError
 from nncore._core import available_isas as available_isas
 from nncore._core import current_isa as current_isa
 from nncore._core import device as device
@@ -260,6 +261,8 @@ from nncore.grad_mode import no_grad as no_grad
 from nncore.grad_mode import set_grad_enabled as set_grad_enabled
 from nncore.layer_table import summary as summary
 from nncore.ops.random import Generator as Generator
+from nncore.plans.capture import capture as capture
+from nncore.plans.capture import no_capture as no_capture
 from nncore.precision import get_float32_matmul_precision as get_float32_matmul_precision
 from nncore.precision import set_float32_matmul_precision as set_float32_matmul_precision
 from nncore.profiling import profile as profile

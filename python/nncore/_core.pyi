@@ -6,7 +6,7 @@ import collections.abc
 import builtins
 import typing
 import typing_extensions
-__all__: list[str] = ['Array', 'abs', 'acos', 'adaptive_avg_pool', 'adaptive_avg_pool_backward', 'adaptive_max_pool', 'add', 'all', 'amax', 'amin', 'any', 'as_strided', 'asin', 'atan', 'atan2', 'available_isas', 'avg_pool', 'avg_pool_backward', 'bitwise_and', 'bitwise_left_shift', 'bitwise_or', 'bitwise_right_shift', 'bitwise_xor', 'bool', 'build_flags', 'cast', 'cat', 'ceil', 'celu', 'celu_backward', 'cgroup_cpus', 'check_interpreter_lock', 'clamp', 'clamp_backward', 'clone', 'compiler', 'contiguous', 'conv', 'conv_backward_input', 'conv_backward_weight', 'copy', 'cos', 'cosh', 'count_nonzero', 'cross_entropy', 'cross_entropy_backward', 'ctc_loss', 'cumprod', 'cumsum', 'current_isa', 'describe_threads', 'device', 'div', 'dropout', 'dtype', 'elu', 'elu_backward', 'empty', 'empty_cache', 'eq', 'erf', 'exp', 'exp2', 'expand', 'expm1', 'fill', 'flip_view', 'float32', 'float64', 'floor', 'floor_divide', 'fmod', 'fold', 'from_buffer', 'from_dlpack', 'full', 'gather', 'ge', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'get_float32_matmul_precision', 'get_num_threads', 'gt', 'hardshrink', 'hardshrink_backward', 'hardsigmoid', 'hardsigmoid_backward', 'hardswish', 'hardswish_backward', 'hardtanh', 'hardtanh_backward', 'huber', 'huber_backward', 'index_add_into', 'index_copy_into', 'index_select', 'int32', 'int64', 'integers_into', 'le', 'leaky_relu', 'leaky_relu_backward', 'linear', 'local_response_norm', 'local_response_norm_backward', 'log', 'log10', 'log1p', 'log2', 'logical_and', 'logical_or', 'logical_xor', 'logistic', 'logistic_backward', 'logsigmoid', 'logsigmoid_backward', 'logsumexp', 'lt', 'mask_scale', 'matmul', 'max_pool', 'max_pool_backward', 'max_pool_gather', 'max_with_index', 'maximum', 'mean', 'measure_fma_peak', 'memory_stats', 'min_with_index', 'minimum', 'mish', 'mish_backward', 'mul', 'ne', 'neg', 'nll_loss', 'nll_loss_backward', 'nonzero', 'norm_backward', 'norm_forward', 'normal_into', 'optim_step', 'permute', 'pow', 'prod', 'promote_types', 'reciprocal', 'relu', 'relu_backward', 'remainder', 'resample', 'reset_peak_memory_stats', 'reshape', 'result_type', 'rnn_backward', 'rnn_forward', 'round', 'rsqrt', 'scatter_into', 'select', 'selu', 'selu_backward', 'set_float32_matmul_precision', 'set_num_threads', 'set_profiling', 'sigmoid', 'sigmoid_backward', 'sign', 'silu', 'silu_backward', 'sin', 'sinh', 'slice', 'softmax', 'softmax_backward', 'softplus', 'softplus_backward', 'softshrink', 'softshrink_backward', 'softsign', 'softsign_backward', 'sort', 'sqrt', 'square', 'square_backward', 'squeeze', 'sub', 'sum', 'take_profile', 'tan', 'tanh', 'tanh_backward', 'tanhshrink', 'tanhshrink_backward', 'threshold', 'threshold_backward', 'to_dlpack', 'transpose', 'trunc', 'uint8', 'unfold', 'uniform_into', 'unsqueeze', 'update_running_statistics', 'use_isa', 'var_mean', 'vector_norm', 'version', 'view', 'where', 'wrap_index']
+__all__: list[str] = ['Array', 'CaptureError', 'Plan', 'Recording', 'abs', 'acos', 'adaptive_avg_pool', 'adaptive_avg_pool_backward', 'adaptive_max_pool', 'add', 'all', 'amax', 'amin', 'any', 'as_strided', 'asin', 'atan', 'atan2', 'available_isas', 'avg_pool', 'avg_pool_backward', 'bitwise_and', 'bitwise_left_shift', 'bitwise_or', 'bitwise_right_shift', 'bitwise_xor', 'bool', 'build_flags', 'cast', 'cat', 'ceil', 'celu', 'celu_backward', 'cgroup_cpus', 'check_interpreter_lock', 'clamp', 'clamp_backward', 'clone', 'compiler', 'contiguous', 'conv', 'conv_backward_input', 'conv_backward_weight', 'copy', 'cos', 'cosh', 'count_nonzero', 'cross_entropy', 'cross_entropy_backward', 'ctc_loss', 'cumprod', 'cumsum', 'current_isa', 'describe_threads', 'device', 'div', 'dropout', 'dtype', 'elu', 'elu_backward', 'empty', 'empty_cache', 'eq', 'erf', 'exp', 'exp2', 'expand', 'expm1', 'fill', 'flip_view', 'float32', 'float64', 'floor', 'floor_divide', 'fmod', 'fold', 'from_buffer', 'from_dlpack', 'full', 'gather', 'ge', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'get_float32_matmul_precision', 'get_num_threads', 'gt', 'hardshrink', 'hardshrink_backward', 'hardsigmoid', 'hardsigmoid_backward', 'hardswish', 'hardswish_backward', 'hardtanh', 'hardtanh_backward', 'huber', 'huber_backward', 'index_add_into', 'index_copy_into', 'index_select', 'int32', 'int64', 'integers_into', 'le', 'leaky_relu', 'leaky_relu_backward', 'linear', 'local_response_norm', 'local_response_norm_backward', 'log', 'log10', 'log1p', 'log2', 'logical_and', 'logical_or', 'logical_xor', 'logistic', 'logistic_backward', 'logsigmoid', 'logsigmoid_backward', 'logsumexp', 'lt', 'mask_scale', 'matmul', 'max_pool', 'max_pool_backward', 'max_pool_gather', 'max_with_index', 'maximum', 'mean', 'measure_fma_peak', 'memory_stats', 'min_with_index', 'minimum', 'mish', 'mish_backward', 'mul', 'ne', 'neg', 'nll_loss', 'nll_loss_backward', 'nonzero', 'norm_backward', 'norm_forward', 'normal_into', 'optim_step', 'permute', 'pow', 'prod', 'promote_types', 'reciprocal', 'refuse_reading', 'refuse_while_recording', 'relu', 'relu_backward', 'remainder', 'resample', 'reset_peak_memory_stats', 'reshape', 'result_type', 'rnn_backward', 'rnn_forward', 'round', 'rsqrt', 'scatter_into', 'select', 'selu', 'selu_backward', 'set_float32_matmul_precision', 'set_num_threads', 'set_profiling', 'sigmoid', 'sigmoid_backward', 'sign', 'silu', 'silu_backward', 'sin', 'sinh', 'slice', 'softmax', 'softmax_backward', 'softplus', 'softplus_backward', 'softshrink', 'softshrink_backward', 'softsign', 'softsign_backward', 'sort', 'sqrt', 'square', 'square_backward', 'squeeze', 'sub', 'sum', 'take_profile', 'tan', 'tanh', 'tanh_backward', 'tanhshrink', 'tanhshrink_backward', 'threshold', 'threshold_backward', 'to_dlpack', 'transpose', 'trunc', 'uint8', 'unfold', 'uniform_into', 'unsqueeze', 'update_running_statistics', 'use_isa', 'var_mean', 'vector_norm', 'version', 'view', 'where', 'wrap_index']
 class dtype:
     """
     The type of an array's elements.
@@ -132,6 +132,62 @@ class Array:
         """
         How often the memory was written to.
         """
+class CaptureError(RuntimeError):
+    pass
+class Plan:
+    """
+    Recorded launches.
+    """
+    def add_results(self, results: collections.abc.Sequence[Array]) -> None:
+        """
+        Arrays that count as written after each replay.
+        """
+    def blocks(self) -> list:
+        """
+        (address, bytes, from outside, born before step, died before step) of each array's memory.
+        """
+    def call(self, given: collections.abc.Sequence) -> builtins.bool:
+        """
+        Copies the arrays into the inputs and replays; False where it is stale.
+        """
+    def is_stale(self) -> builtins.bool:
+        """
+        Whether an array from outside is held by nobody else any more.
+        """
+    def replay(self) -> None:
+        ...
+    def replay_timed(self) -> list:
+        ...
+    def set_inputs(self, inputs: collections.abc.Sequence[Array]) -> None:
+        ...
+    def steps(self) -> list:
+        """
+        (kernel, line of the program, arrays that it may touch as (block, dtype, shape)) of each step.
+        """
+    def written_from_outside(self) -> list[Array]:
+        ...
+    @property
+    def fixed_bytes(self) -> int:
+        ...
+    @property
+    def memory_bytes(self) -> int:
+        ...
+    @property
+    def peak_bytes(self) -> int:
+        ...
+    @property
+    def recorded_launches(self) -> int:
+        ...
+class Recording:
+    """
+    Records the launches of this thread until finish() or stop().
+    """
+    def __init__(self, where: collections.abc.Callable) -> None:
+        ...
+    def finish(self, fuse: builtins.bool) -> Plan:
+        ...
+    def stop(self) -> None:
+        ...
 def abs(input: Array, *args, out: Array | None = None) -> Array:
     ...
 def acos(input: Array, *args, out: Array | None = None) -> Array:
@@ -431,6 +487,10 @@ def promote_types(type1: _DType, type2: _DType) -> _DType:
     The dtype in which two arrays meet.
     """
 def reciprocal(input: Array, *args, out: Array | None = None) -> Array:
+    ...
+def refuse_reading(what: str) -> None:
+    ...
+def refuse_while_recording(what: str, instead: str) -> None:
     ...
 def relu(input: Array, *args, out: Array | None = None) -> Array:
     ...

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nncore import _core, autograd
+from nncore.grad_mode import _mode
 from nncore.handle import RETAIN, RemovableHandle
+from nncore.plans.recording import Changes, refuse_reading
 from nncore.size import Size, in_range
 
 if TYPE_CHECKING:
@@ -159,6 +161,7 @@ class Tensor:
                 "you can only change requires_grad flags of leaf variables. Use detach() for a value that needs none."
             )
         self._requires_grad = bool(requires_grad)
+        Changes.count += 1
         return self
 
     @property
@@ -185,6 +188,8 @@ class Tensor:
                 "won't be populated during autograd.backward(), unless .retain_grad() was called on it before.",
                 stacklevel=2,
             )
+        if _mode.notes is not None:
+            _mode.notes.gradient_read(self)
         return self._grad
 
     @grad.setter
@@ -200,11 +205,13 @@ class Tensor:
                     raise RuntimeError(
                         f"attempting to assign a gradient of {what} {given} to a tensor of {what} {mine}"
                     )
+        if _mode.notes is not None:
+            _mode.notes.gradient_set(self)
         self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        self.grad = None
 
     @property
     def data(self) -> Tensor:
@@ -218,6 +225,7 @@ class Tensor:
         if self._requires_grad and not other.is_floating_point():
             raise RuntimeError(f"data: a tensor that requires a gradient cannot get elements of {other.dtype}")
         self._array = other._array.alias()
+        Changes.count += 1
 
     def detach(self) -> Tensor:
         """The same elements in a tensor that no gradient leads through."""
@@ -294,6 +302,7 @@ class Tensor:
         """A NumPy array over the same memory. With force also for tensors that require a gradient."""
         if self._requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
         return np.asarray(self._array)
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:

@@ -16,6 +16,7 @@ class Tensor:
     _views: Any
     _grad: Tensor | None
     _after_grad: builtins.dict[builtins.int, Callable] | None
+    grad: Any
 
     def __init__(self, array: _core.Array): ...
 

@@ -10,10 +10,14 @@ namespace nn {
 // Arrays have at most this many dimensions; more is an error that says so.
 inline constexpr int kMaxDims = 8;
 
-// Where and how wide a launch runs. `stream` is null on the CPU.
+class Crew;
+
+// Where and how wide a launch runs. `stream` is null on the CPU. `crew` is null but in a plan whose launches share a
+// team of threads.
 struct LaunchContext {
   int threads;
   void* stream;
+  Crew* crew = nullptr;
 };
 
 // One slot of a kernel table. It has no default constructor, so a backend that leaves a slot out does not compile.

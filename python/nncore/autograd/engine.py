@@ -138,6 +138,8 @@ def _through(hooks, gradient):
 
 def accumulate(leaf, gradient, fresh: bool, create_graph: bool) -> None:
     """Adds to a leaf's `grad`. Gradients never share memory with each other: clipping one must not change another."""
+    if _mode.notes is not None:
+        _mode.notes.gradient_read(leaf)
     if leaf._grad is None:
         if create_graph:
             leaf._grad = gradient if fresh else gradient.clone()

@@ -47,7 +47,21 @@ class Training:
     test_loader: DataLoader
     num_epochs: int
     seed: int
+    capture: bool = True
     history: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self):
+        if self.capture:  # from the third batch on Python is not asked any more what a step consists of
+            self.step = nncore.capture(self.step)
+
+    def step(self, x, y) -> tuple:
+        """One update on a batch; its loss, and how many of it were classified right."""
+        self.optimizer.zero_grad()
+        logits = self.model(x)
+        loss = F.cross_entropy(logits, y)
+        loss.backward()
+        self.optimizer.step()
+        return loss, (logits.detach().argmax(1) == y).sum()
 
     def epochs(self) -> Iterator[dict[str, float]]:
         """Trains one epoch after the other and yields the row of each."""
@@ -79,14 +93,10 @@ class Training:
                 # A generator of its own for each batch: the same pictures whatever the workers and threads do.
                 x = self.prepare(images, np.random.default_rng([self.seed, epoch, step]))
                 y = labels.to(self.prepare.device)
-                self.optimizer.zero_grad()
-                logits = self.model(x)
-                loss = F.cross_entropy(logits, y)
-                loss.backward()
-                self.optimizer.step()
+                loss, right = self.step(x, y)
                 self.scheduler.step()
                 loss_sum += loss.item() * len(labels)
-                correct += float((logits.detach().argmax(1) == y).sum().item())
+                correct += right.item()
                 seen += len(labels)
                 if step % 20 == 0:
                     bar.set_postfix(loss=f"{loss_sum / seen:.3f}", accuracy=f"{100 * correct / seen:.1f} %")

@@ -44,6 +44,7 @@ def add_parser(commands) -> None:
     add("--seed", type=_seed, default=0, metavar="N", help="same seed, same bits; default: 0")
     add("--threads", type=_positive(int), metavar="N", help="threads of the kernels (results do not depend on it)")
     add("--workers", type=_seed, default=0, metavar="N", help="processes that load data ahead; default: 0")
+    add("--no-capture", action="store_true", help="run each step in Python instead of replaying it; the same bits")
     add("--device", default="cpu", help="default: cpu")
     add("--out", metavar="DIR", help="where results go; default: runs/DATA-MODEL-seedN")
     parser.set_defaults(run=run)
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         nncore.set_num_threads(arguments.threads)
     device = _device(arguments.device)
     train_set, test_set = recipe.load(arguments.data_dir, True), recipe.load(arguments.data_dir, False)
-    training = prepare(settings, recipe, train_set, test_set, device, arguments.workers)
+    training = prepare(settings, recipe, train_set, test_set, device, arguments.workers, not arguments.no_capture)
     folder = report.RunFolder(
         report.new_folder(arguments.out, settings.data, settings.model, settings.seed), asdict(settings)
     )
@@ -82,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     return _train(training, folder, test_set, settings)
 
 
-def prepare(settings: Settings, recipe, train_set, test_set, device, workers: int):
+def prepare(settings: Settings, recipe, train_set, test_set, device, workers: int, capture: bool = True):
     """Everything that trains, seeded; nothing has run yet."""
     from nncore import optim
     from nncore.data import DataLoader
@@ -111,7 +112,7 @@ def prepare(settings: Settings, recipe, train_set, test_set, device, workers: in
     preparation = loop.Preparation(float(pixels.mean()), float(pixels.std()), repeat, recipe.augment, device)
     test_loader = DataLoader(test_set, 1000)
     return loop.Training(
-        model, optimizer, scheduler, preparation, train_loader, test_loader, settings.epochs, settings.seed
+        model, optimizer, scheduler, preparation, train_loader, test_loader, settings.epochs, settings.seed, capture
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.ops.creation import empty_like
+from nncore.plans.recording import Changes
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ class ConvertMixin:
         """Replace every parameter's and buffer's data by fn(data); parameters stay the same objects."""
         for module in self.children() if recurse else ():
             module._apply(fn)
+        Changes.count += 1
         for param in self._parameters.values():
             if param is None:
                 continue

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from nncore import _core, autograd
+from nncore.grad_mode import _mode
 from nncore.handle import RemovableHandle
 from nncore.tensor import Tensor
 
@@ -193,6 +194,8 @@ class HookMixin:
         return add_hook(self._backward_hooks, hook, prepend)
 
     def __call__(self, *args, **kwargs):
+        if _mode.notes is not None:
+            _mode.notes.module(self)
         if not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks or self._backward_pre_hooks):
             return self.forward(*args, **kwargs)
         called = set()

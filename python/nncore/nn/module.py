@@ -9,6 +9,7 @@ from nncore.nn.convert import ConvertMixin
 from nncore.nn.hooks import HookMixin
 from nncore.nn.parameter import Buffer, Parameter
 from nncore.nn.state import StateDictMixin
+from nncore.plans.recording import Changes
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Module(HookMixin, StateDictMixin, ConvertMixin):
                 f"To express '{name}' as a function of another Tensor, compute the value in the forward() method."
             )
         self._parameters[name] = param
+        Changes.count += 1
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True):
         """Add a tensor that is no parameter but part of the module's state, such as running statistics.
@@ -114,6 +116,7 @@ class Module(HookMixin, StateDictMixin, ConvertMixin):
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (nncore Tensor or None required)"
             )
         self._buffers[name] = tensor
+        Changes.count += 1
         (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
 
     def add_module(self, name: str, module: Module | None):
@@ -145,6 +148,7 @@ class Module(HookMixin, StateDictMixin, ConvertMixin):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name, value):
+        Changes.count += 1
         own = self.__dict__
         params, modules, buffers = own.get("_parameters"), own.get("_modules"), own.get("_buffers")
         if isinstance(value, Parameter):
@@ -193,6 +197,7 @@ class Module(HookMixin, StateDictMixin, ConvertMixin):
                 del table[name]
 
     def __delattr__(self, name):
+        Changes.count += 1
         if name in self._parameters:
             del self._parameters[name]
         elif name in self._buffers:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nncore import _core
+from nncore.plans import recording
 from nncore.size import shape_arguments
 from nncore.tensor import Tensor, tensor_method
 
@@ -72,6 +73,7 @@ def tensor(
     if isinstance(data, Tensor):
         array = _core.clone(data._array)
     else:
+        recording.refuse_values("tensor")
         array = _core.clone(_core.from_buffer(_as_numpy(data, dtype)))
     array = _core.cast(array, dtype) if dtype is not None else array
     return _placed(array, device, requires_grad)
@@ -149,6 +151,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
         )
     if not array.flags.writeable:
         warnings.warn("from_numpy: the array is not writable; writing to the tensor is undefined", stacklevel=2)
+    recording.refuse_values("from_numpy")
     return Tensor(_core.from_buffer(array))
 
 
@@ -157,6 +160,7 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
 
     copy: True for memory of its own, False for an error where sharing is not possible, None for sharing where it is.
     """
+    recording.refuse_values("from_dlpack")
     if hasattr(ext_tensor, "__dlpack__"):
         try:
             capsule = ext_tensor.__dlpack__(max_version=(1, 0))
@@ -281,8 +285,13 @@ def arange(
         start, step = int(start), int(step)
     y = _core.empty((count,), dtype, _CPU)  # first, because it refuses what is too large
     values = np.arange(count)
-    np.asarray(y)[:] = values if start == 0 and step == 1 else (start + step * values).astype(_NUMPY_DTYPES[dtype])
+    _write(y, values if start == 0 and step == 1 else start + step * values)
     return _placed(y, device, requires_grad)
+
+
+def _write(y: _core.Array, values: np.ndarray) -> None:
+    """Puts the values, rounded to the dtype of y, into y."""
+    _core.copy(y, _core.from_buffer(np.ascontiguousarray(values, _NUMPY_DTYPES[y.dtype])))
 
 
 def _number(value) -> float:
@@ -313,10 +322,10 @@ def linspace(
         raise NotImplementedError("linspace: expected a dtype of numbers, got bool")
     y = _core.empty((steps,), dtype, _CPU)
     # Both ends rounded to the dtype, and each half counted from its own end, as in PyTorch.
-    start, end = (_core.full((), _number(v), dtype, _CPU).item() for v in (start, end))
+    start, end = (_NUMPY_DTYPES[dtype].type(_number(v)).item() for v in (start, end))
     place, step = np.arange(steps), (end - start) / max(steps - 1, 1)
     values = np.where(place < steps // 2, start + step * place, end - step * (steps - 1 - place))
-    np.asarray(y)[:] = (np.full(1, start) if steps == 1 else values).astype(_NUMPY_DTYPES[dtype])
+    _write(y, np.full(1, start) if steps == 1 else values)
     return _placed(y, device, requires_grad)
 
 
@@ -331,10 +340,8 @@ def eye(
     """Ones on the diagonal of an n by m matrix, zeros elsewhere."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye: expected extents of at least 0, got {n} and {m}")
-    m = n if m is None else m
-    y = _core.full((n, m), 0, dtype or _default_dtype, _CPU)
-    place = np.arange(min(n, m))
-    np.asarray(y)[place, place] = 1
+    y = _core.empty((n, n if m is None else m), dtype or _default_dtype, _CPU)
+    _write(y, np.eye(n, m))
     return _placed(y, device, requires_grad)
 
 

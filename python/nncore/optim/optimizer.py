@@ -11,6 +11,7 @@ import numpy as np
 
 from nncore import _core
 from nncore.autograd import enable_grad
+from nncore.grad_mode import _mode
 from nncore.handle import RemovableHandle
 from nncore.ops.creation import from_numpy, full, tensor, zeros
 from nncore.tensor import Tensor
@@ -147,20 +148,46 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        known = self._count_states()
         rows = []
         for index, group in enumerate(self.param_groups):
             self._collect(group, index, rows)
         self.sync_settings()
         if rows:
             _core.optim_step(self.algorithm, rows, self._hyper._array)
+        if _mode.notes is not None:
+            _mode.notes.settings(self)
+            if self._count_states() != known:
+                _mode.notes.abandon(f"{type(self).__name__} set up its state")
         self._opt_called = True
         for hook in self._post_hooks.values():
             hook(self, (closure,), {})
         return loss
 
+    def _count_states(self):
+        """How many states there are, where somebody records: a step that makes one is not like the next step."""
+        if _mode.notes is None:
+            return None
+        return sum(len(state) for state in self.state.values()), id(self._hyper)
+
+    def recorded_settings(self):
+        """What a recorded step depends on besides the numbers that the kernel reads: all values of the groups."""
+        return [_fixed(group) for group in self.param_groups], [list(group.values()) for group in self.param_groups]
+
+    def sync_recorded(self, recorded) -> bool:
+        """Bring the settings to where a recorded step reads them; False where it cannot follow a change of them."""
+        fixed, latest = recorded
+        now = [list(group.values()) for group in self.param_groups]
+        if now == latest:
+            return True
+        if [_fixed(group) for group in self.param_groups] != fixed:
+            return False
+        self.sync_settings()
+        latest[:] = now
+        return True
+
     def sync_settings(self):
-        """Bring the settings of param_groups to where the kernel reads them. `step` does it; a plan that replays a step
-        does it before each replay."""
+        """Bring the settings of param_groups to where the kernel reads them."""
         settings = [self._settings(group) for group in self.param_groups]
         if settings == self._synced:
             return
@@ -289,6 +316,12 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _fixed(group):
+    """The settings that decide which work a step is, not with which numbers."""
+    flags = {name: value for name, value in group.items() if isinstance(value, bool)}
+    return flags, bool(group.get("momentum")), bool(group.get("dampening")), [id(p) for p in group["params"]]
 
 
 def new_step():

@@ -11,6 +11,7 @@ from .images import Examples, image_grid, kernels, prediction_grid
 from .matrices import matrices, matrix
 from .networks import network
 from .paths import Landscape, animate_paths, paths
+from .plans import plan
 
 __all__ = [
     "Examples",
@@ -26,6 +27,7 @@ __all__ = [
     "matrix",
     "network",
     "paths",
+    "plan",
     "prediction_grid",
     "with_derivative",
 ]

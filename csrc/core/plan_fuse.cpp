@@ -1,0 +1,190 @@
+#include "core/plan_fuse.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "core/kernel_table.h"
+#include "core/plan_chain.h"
+
+namespace nn {
+namespace {
+
+template <class Args>
+bool runs(const PlanStep& step, const Kernel<Args>& kernel) {
+  return step.kernel.run == reinterpret_cast<void (*)()>(kernel.run);
+}
+
+template <class Args>
+Args& args_of(PlanStep& step) {
+  return *reinterpret_cast<Args*>(step.args.data());
+}
+
+void drop(PlanStep& step) { step = PlanStep{}; }
+
+bool dropped(const PlanStep& step) { return step.on_host() && !step.host; }
+
+struct Fuser {
+  std::vector<PlanStep>& steps;
+  const std::vector<PlanBlock>& blocks;
+  const KernelTable& table = kernels(Device{});
+
+  bool touches(const PlanStep& step, int block) const {
+    return std::any_of(step.operands.begin(), step.operands.end(), [=](auto& x) { return x.block == block; });
+  }
+
+  // Whether a step may touch memory that the block occupies, under whatever name.
+  bool overlaps(const PlanStep& step, int block) const {
+    const PlanBlock& b = blocks[block];
+    return std::any_of(step.operands.begin(), step.operands.end(), [&](const PlanOperand& x) {
+      const PlanBlock& a = blocks[x.block];
+      return a.data < b.data + b.bytes && b.data < a.data + a.bytes;
+    });
+  }
+
+  int block_of(const PlanStep& step, const void* pointer) const {
+    for (const PlanOperand& x : step.operands) {
+      const PlanBlock& b = blocks[x.block];
+      if (b.data <= pointer && pointer < b.data + b.bytes) return x.block;
+    }
+    return -1;
+  }
+
+  // The first step after `i` that touches the block's memory, or the number of steps.
+  size_t next_touch(size_t i, int block) const {
+    for (++i; i < steps.size(); ++i)
+      if (overlaps(steps[i], block)) return i;
+    return steps.size();
+  }
+
+  // Whether nobody touches the block after step `i`, and nobody can see it when the plan is over.
+  bool dead_after(size_t i, int block) const {
+    const PlanBlock& b = blocks[block];
+    if (b.external || b.died == PlanBlock::kAlive) return false;
+    for (size_t j = i + 1; j < steps.size(); ++j)
+      if (touches(steps[j], block)) return false;
+    return true;
+  }
+
+  void zero_then_add(size_t i) {
+    if (dropped(steps[i]) || !runs(steps[i], table.elementwise.fill)) return;
+    const FillArgs fill = args_of<FillArgs>(steps[i]);
+    if (!is_whole(fill.loop) || fill.real != 0 || fill.integer != 0) return;
+    const int block = block_of(steps[i], fill.loop.data[0]);
+    if (block < 0) return;
+    const size_t j = next_touch(i, block);
+    if (j == steps.size() || dropped(steps[j]) || !runs(steps[j], add())) return;
+    BinaryArgs& sum = args_of<BinaryArgs>(steps[j]);
+    const auto& loop = sum.loop;
+    if (sum.number != 0 || !is_whole(loop) || loop.shape[0] != fill.loop.shape[0] || sum.dtype != fill.dtype) return;
+    if (loop.data[0] != fill.loop.data[0] || loop.data[1] != fill.loop.data[0] || loop.data[2] == loop.data[0]) return;
+    // 0 + x and x + 0 are the same number, the sign of a zero included.
+    sum.loop.data[1] = sum.loop.data[2];
+    sum.loop.data[2] = nullptr;
+    sum.loop.stride[2][0] = 0;
+    sum.number = 2;
+    sum.real = 0;
+    sum.integer = 0;
+    drop(steps[i]);
+  }
+
+  void relu_into_product(size_t i) {
+    if (dropped(steps[i]) || !runs(steps[i], table.gemm.gemm)) return;
+    GemmArgs& product = args_of<GemmArgs>(steps[i]);
+    if (product.activation != Activation::none || product.batch_ndim != 0) return;
+    if (product.c_col != 1 || (product.c_row != product.N && product.M != 1)) return;
+    const int block = block_of(steps[i], product.c);
+    if (block < 0) return;
+    const size_t j = next_touch(i, block);
+    if (j == steps.size() || dropped(steps[j]) || !runs(steps[j], relu())) return;
+    const UnaryArgs& act = args_of<UnaryArgs>(steps[j]);
+    if (!is_whole(act.loop) || act.loop.shape[0] != product.M * product.N || act.dtype != product.dtype) return;
+    if (act.loop.data[1] != product.c) return;
+    void* const y = act.loop.data[0];
+    if (y != product.c) {
+      // The product is written where relu's result belongs, earlier than it was: nobody may use that memory meanwhile.
+      const int target = block_of(steps[j], y);
+      if (target < 0 || product.accumulate || !dead_after(j, block)) return;
+      for (size_t k = i; k < j; ++k)
+        if (overlaps(steps[k], target)) return;
+      product.c = y;
+      steps[i].operands.push_back(*std::find_if(steps[j].operands.begin(), steps[j].operands.end(),
+                                                [=](const PlanOperand& x) { return x.block == target; }));
+      std::erase_if(steps[i].operands, [=](const PlanOperand& x) { return x.block == block; });
+    }
+    product.activation = Activation::relu;
+    drop(steps[j]);
+  }
+
+  // A step's table was written into an array by the step before it. As a part of the plan it needs no copying, and
+  // tables of one algorithm can be joined: parameters share nothing, and each row has its own settings.
+  void optimizers() {
+    size_t last = steps.size();
+    for (size_t i = 0; i < steps.size(); ++i) {
+      if (dropped(steps[i]) || !is_optimizer(steps[i])) continue;
+      OptimArgs& args = args_of<OptimArgs>(steps[i]);
+      const size_t bytes = static_cast<size_t>(args.count) * sizeof(OptimTensor);
+      if (i == 0 || steps[i - 1].uploaded.size() != bytes || steps[i - 1].upload_to != args.tensors) continue;
+      auto rows = std::make_shared<std::vector<std::byte>>(steps[i - 1].uploaded);
+      if (last < i && steps[last].kernel.run == steps[i].kernel.run && next_to(last, i)) {
+        OptimArgs& before = args_of<OptimArgs>(steps[last]);
+        auto joined = std::make_shared<std::vector<std::byte>>(*steps[last].table);
+        joined->insert(joined->end(), rows->begin(), rows->end());
+        auto* const all = reinterpret_cast<OptimTensor*>(joined->data());
+        for (int64_t r = before.count; r < before.count + args.count; ++r) all[r].first_block += before.blocks;
+        before = {all, before.count + args.count, before.blocks + args.blocks};
+        steps[last].table = joined;
+        steps[last].operands.insert(steps[last].operands.end(), steps[i].operands.begin(), steps[i].operands.end());
+        drop(steps[i]);
+      } else {
+        args.tensors = reinterpret_cast<const OptimTensor*>(rows->data());
+        steps[i].table = rows;
+        last = i;
+      }
+      drop(steps[i - 1]);
+    }
+  }
+
+  // Whether step j comes right after step i, but for the writing of its table.
+  bool next_to(size_t i, size_t j) const {
+    for (size_t k = i + 1; k + 1 < j; ++k)
+      if (!dropped(steps[k])) return false;
+    return true;
+  }
+
+  bool is_optimizer(const PlanStep& step) const {
+    const OptimKernels& o = table.optim;
+    for (const Kernel<OptimArgs>* k :
+         {&o.sgd, &o.adagrad, &o.rmsprop, &o.adam, &o.adamax, &o.nadam, &o.radam, &o.adadelta, &o.asgd, &o.rprop})
+      if (runs(step, *k)) return true;
+    return false;
+  }
+
+  const Kernel<BinaryArgs>& add() const { return table.elementwise.binary[0]; }
+  const Kernel<UnaryArgs>& relu() const {
+    const Kernel<UnaryArgs>* kernel = table.elementwise.unary;
+    while (std::strcmp(kernel->name, "relu") != 0) ++kernel;
+    return *kernel;
+  }
+
+  template <int N>
+  static bool is_whole(const StridedLoop<N>& loop) {
+    if (loop.ndim != 1) return false;
+    for (int i = 0; i < N; ++i)
+      if (loop.stride[i][0] != 1) return false;
+    return true;
+  }
+};
+
+}  // namespace
+
+void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks) {
+  Fuser fuser{steps, blocks};
+  for (size_t i = 0; i < steps.size(); ++i) fuser.zero_then_add(i);
+  for (size_t i = 0; i < steps.size(); ++i) fuser.relu_into_product(i);
+  fuser.optimizers();
+  std::erase_if(steps, dropped);
+  chain_steps(steps, blocks);
+}
+
+}  // namespace nn

@@ -1,0 +1,19 @@
+// What a plan can join because it knows all launches in advance. Each step of it gives the same bits as what it
+// replaces.
+#pragma once
+
+#include <vector>
+
+#include "core/plan.h"
+
+namespace nn {
+
+// Rewrites the steps of a CPU plan:
+//   fill with 0, later +=           the sum with 0 is written, and the fill is gone
+//   product, then relu              relu in the product's epilogue, where nobody else reads the product
+//   optimizer steps in a row        one launch, its table part of the plan
+//   elementwise steps in a row      one pass: block after block goes through all of them while it is in the cache, and
+//                                   what nobody reads later never reaches memory
+void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks);
+
+}  // namespace nn
