@@ -7,7 +7,8 @@
 
 #include "cuda/half.h"
 #include "emulation/async.h"
-#include "emulation/scheduler.h"
+#include "emulation/device.h"
+#include "emulation/report.h"
 
 #define NN_PRIMITIVE inline
 #define NN_HAS_WGMMA 1
@@ -36,24 +37,24 @@ NN_PRIMITIVE void copy_async_wait() {
   cuda_on_cpu::copy_async_wait(kGroups);
 }
 
-// ---- mma.sync: the lanes of a warp meet, look at each other's registers, and meet again before they go on
+// ---- mma.sync: the lanes of a warp meet and look at each other's registers
 
 namespace on_cpu {
 
+// What each lane of the warp brings.
 template <class T>
 struct Lanes {
-  const T* of[32];
+  const cuda_on_cpu::WarpSlot* slots;
+  T of(int lane) const {
+    T value;
+    memcpy(&value, slots[lane].bytes, sizeof value);
+    return value;
+  }
 };
 
-// body(lanes), where lanes.of[i] is the `mine` of lane i.
-template <class T, class Body>
-void together(const char* instruction, const T& mine, const Body& body) {
-  const uint64_t* values =
-      cuda_on_cpu::warp_meeting(cuda_on_cpu::kFullMask, reinterpret_cast<uint64_t>(&mine), instruction, nullptr);
-  Lanes<T> lanes;
-  for (int i = 0; i < 32; ++i) lanes.of[i] = reinterpret_cast<const T*>(values[i]);
-  body(lanes);
-  cuda_on_cpu::warp_meeting(cuda_on_cpu::kFullMask, 0, instruction, nullptr);
+template <class T>
+Lanes<T> meet(const char* instruction, const T& mine) {
+  return {cuda_on_cpu::warp_meeting(cuda_on_cpu::kFullMask, &mine, sizeof mine, instruction, CUDA_ON_CPU_SITE)};
 }
 
 using Row = const uint16_t*;
@@ -62,14 +63,13 @@ inline void ldmatrix(uint32_t (&r)[4], const void* shared, bool trans) {
   if (reinterpret_cast<uintptr_t>(shared) % 16 != 0) cuda_on_cpu::report("ldmatrix: the address is no multiple of 16");
   const Row mine = static_cast<Row>(shared);
   const int lane = cuda_on_cpu::lane();
-  together(trans ? "ldmatrix.trans" : "ldmatrix", mine, [&](const Lanes<Row>& rows) {
-    for (int i = 0; i < 4; ++i) {
-      const int a = lane / 4, b = lane % 4 * 2;
-      const uint32_t low = trans ? (*rows.of[i * 8 + b])[a] : (*rows.of[i * 8 + a])[b];
-      const uint32_t high = trans ? (*rows.of[i * 8 + b + 1])[a] : (*rows.of[i * 8 + a])[b + 1];
-      r[i] = low | high << 16;
-    }
-  });
+  const Lanes<Row> rows = meet(trans ? "ldmatrix.trans" : "ldmatrix", mine);
+  for (int i = 0; i < 4; ++i) {
+    const int a = lane / 4, b = lane % 4 * 2;
+    const uint32_t low = trans ? rows.of(i * 8 + b)[a] : rows.of(i * 8 + a)[b];
+    const uint32_t high = trans ? rows.of(i * 8 + b + 1)[a] : rows.of(i * 8 + a)[b + 1];
+    r[i] = low | high << 16;
+  }
 }
 
 // Element `e` of a register, as the tensor cores read it: of TF32 they see the upper 19 bits.
@@ -80,32 +80,40 @@ float element(uint32_t bits, int e, T x) {
   return static_cast<float>(x);
 }
 
+// Which lane, register and part of it holds an element of A [16, k] or B [8, k].
+struct Source {
+  int lane, r, e;
+};
+template <int kPer>
+struct Sources {
+  Source a[16][8 * kPer], b[8][8 * kPer];
+
+  Sources() {
+    for (int lane = 0; lane < 32; ++lane)
+      for (int r = 0; r < 4; ++r)
+        for (int e = 0; e < kPer; ++e) {
+          const Place at = mma_a_place(lane, r, e, kPer), bt = mma_b_place(lane, r % 2, e, kPer);
+          a[at.row][at.col] = {lane, r, e};
+          b[bt.row][bt.col] = {lane, r % 2, e};
+        }
+  }
+};
+
 template <class T>
 void mma(const char* instruction, float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
   struct Registers {
     uint32_t a[4], b[2];
   };
-  constexpr int kPer = 4 / sizeof(T), kK = 8 * kPer;
-  const Registers mine = {{a[0], a[1], a[2], a[3]}, {b[0], b[1]}};
-  const int lane = cuda_on_cpu::lane();
-  together(instruction, mine, [&](const Lanes<Registers>& lanes) {
-    float A[16][kK], B[8][kK];
-    for (int i = 0; i < 32; ++i)
-      for (int e = 0; e < kPer; ++e) {
-        for (int r = 0; r < 4; ++r) {
-          const Place at = mma_a_place(i, r, e, kPer);
-          A[at.row][at.col] = element(lanes.of[i]->a[r], e, T{});
-        }
-        for (int r = 0; r < 2; ++r) {
-          const Place at = mma_b_place(i, r, e, kPer);
-          B[at.row][at.col] = element(lanes.of[i]->b[r], e, T{});
-        }
-      }
-    for (int r = 0; r < 4; ++r) {
-      const Place at = mma_c_place(lane, r);
-      for (int k = 0; k < kK; ++k) d[r] += A[at.row][k] * B[at.col][k];
+  constexpr int kPer = 4 / sizeof(T);
+  static const Sources<kPer> sources;
+  const Lanes<Registers> lanes = meet(instruction, Registers{{a[0], a[1], a[2], a[3]}, {b[0], b[1]}});
+  for (int r = 0; r < 4; ++r) {
+    const Place at = mma_c_place(cuda_on_cpu::lane(), r);
+    for (int k = 0; k < 8 * kPer; ++k) {
+      const Source x = sources.a[at.row][k], y = sources.b[at.col][k];
+      d[r] += element(lanes.of(x.lane).a[x.r], x.e, T{}) * element(lanes.of(y.lane).b[y.r], y.e, T{});
     }
-  });
+  }
 }
 
 }  // namespace on_cpu
@@ -140,7 +148,7 @@ NN_PRIMITIVE void mbarrier_arrive_expect_tx(uint64_t* barrier, uint32_t bytes) {
   cuda_on_cpu::mbarrier_arrive(barrier);
 }
 NN_PRIMITIVE void mbarrier_wait(uint64_t* barrier, uint32_t parity) {
-  cuda_on_cpu::mbarrier_wait(barrier, parity, nullptr);
+  cuda_on_cpu::mbarrier_wait(barrier, parity, CUDA_ON_CPU_SITE);
 }
 
 NN_PRIMITIVE void tma_load_2d(void* shared, const TensorMap* map, uint64_t* barrier, int x, int y) {
@@ -148,11 +156,11 @@ NN_PRIMITIVE void tma_load_2d(void* shared, const TensorMap* map, uint64_t* barr
 }
 NN_PRIMITIVE void tma_prefetch(const TensorMap*) {}
 
-NN_PRIMITIVE void wgmma_fence() { cuda_on_cpu::wgmma_fence(nullptr); }
+NN_PRIMITIVE void wgmma_fence() { cuda_on_cpu::wgmma_fence(CUDA_ON_CPU_SITE); }
 NN_PRIMITIVE void wgmma_commit() { cuda_on_cpu::wgmma_commit(); }
 template <int kGroups>
 NN_PRIMITIVE void wgmma_wait() {
-  cuda_on_cpu::wgmma_wait(kGroups, nullptr);
+  cuda_on_cpu::wgmma_wait(kGroups, CUDA_ON_CPU_SITE);
 }
 template <int kCount>
 NN_PRIMITIVE void wgmma_touch(float (&)[kCount]) {}
