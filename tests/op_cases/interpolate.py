@@ -33,6 +33,7 @@ def samples(draw: Draw):
                     yield Sample((draw.normal(*shape),), more, label=str(more))
     for x in layouts(draw.normal(1, 2, 3, 4)):
         yield Sample((x,), {"scale_factor": 2, "mode": "bilinear"}, label="layouts")
+    yield Sample((draw.normal(1, 2, 3, 4),), {"scale_factor": (1.3, 2.2)}, label="extents kept and doubled")
     yield Sample((draw.normal(0, 2, 3, 4),), {"scale_factor": 2}, label="empty batch", smooth=False)
     yield Sample((draw.normal(1, 1, 1, 1),), {"size": (2, 3), "mode": "bicubic"}, label="one element")
     extreme = draw.normal(1, 1, 1, 17)

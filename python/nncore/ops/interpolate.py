@@ -130,7 +130,9 @@ def _size_and_scales(input: Tensor, size, scale_factor, recompute: bool) -> tupl
 
 def _resize(input: Tensor, kind: str, size: tuple, scales: list, align_corners: bool, antialias: bool) -> Tensor:
     dtype = "float64" if input._array.dtype is _core.dtype.float64 else "float32"
-    axes = zip(input.shape[2:], size, scales, strict=True)
+    axes = list(zip(input.shape[2:], size, scales, strict=True))
+    if kind == "nearest" and input.ndim == 4:  # an extent kept or doubled is so whatever the scale_factor
+        axes = [(n, out, None if out in (n, 2 * n) else scale) for n, out, scale in axes]
     tables = [table(kind, n, out, scale, align_corners, antialias, dtype) for n, out, scale in axes]
     forward = [t and t[0] for t in tables]
     if input._array.dtype is _core.dtype.uint8 and kind.startswith("nearest"):

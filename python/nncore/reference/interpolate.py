@@ -13,6 +13,9 @@ def interpolate(
         size = [int(n * s) for n, s in zip(x.shape[2:], scales, strict=True)]
         if recompute_scale_factor or mode == "area":
             scales = [None] * spatial
+    if mode == "nearest" and spatial == 2:  # an extent kept or doubled is so whatever the scale_factor
+        pairs = zip(x.shape[2:], np.broadcast_to(size, spatial), scales, strict=True)
+        scales = [None if out in (n, 2 * n) else scale for n, out, scale in pairs]
     y = x.astype(np.float64)
     for axis, (out, scale) in enumerate(zip(np.broadcast_to(size, spatial), scales, strict=True), start=2):
         n = x.shape[axis]
