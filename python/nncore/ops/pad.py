@@ -46,16 +46,18 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
             "pad: Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now, got "
             f"{len(pad)} widths for shape {list(input.shape)}"
         )
-    extents = input._array.shape
+    extents, spatial = input._array.shape, len(pad) // 2
+    for n, (left, right) in zip(extents[-spatial:], widths[-spatial:], strict=True):
+        _check_extent(mode, n, left, right, at_least=int(spatial == 1 and mode != "circular"))
     if input._array.is_floating and 0 not in extents:
-        spatial, dtype = len(pad) // 2, "float32" if input._array.dtype is _core.dtype.float32 else "float64"
+        dtype = "float32" if input._array.dtype is _core.dtype.float32 else "float64"
         axes = zip(extents[-spatial:], widths[-spatial:], strict=True)
         tables = [_table(mode, n, left, right, dtype) for n, (left, right) in axes]
         return resample(input, [t and t[0] for t in tables], [t and t[1] for t in tables])
     y = input
     for dim, (left, right) in enumerate(widths):
         if left or right:
-            places = _places(mode, input.shape[dim], left, right)
+            places = _PLACES[mode](input.shape[dim], left, right)
             y = y.index_select(dim, input.new_tensor(places, dtype=_core.dtype.int64))
     return y
 
@@ -71,8 +73,8 @@ def _table(mode: str, n: int, left: int, right: int, dtype: str) -> tuple | None
 
 def _pad_constant(input: Tensor, widths: list, value: float) -> Tensor:
     shape = [n + left + right for n, (left, right) in zip(input._array.shape, widths, strict=True)]
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"pad: the output of padding {list(input.shape)} by {widths} would have a negative extent")
+    for n, (left, right) in zip(input._array.shape, widths, strict=True):
+        _check_extent("constant", n, left, right)
     y = _core.full(shape, value, input._array.dtype, input._array.device)
     inner, source = y, input._array
     for dim, (left, right) in enumerate(widths):
@@ -87,14 +89,15 @@ def _pad_constant(input: Tensor, widths: list, value: float) -> Tensor:
 _pad_rule = (lambda gy, widths: _pad_constant(gy, widths, 0),)
 
 
-def _places(mode: str, n: int, left: int, right: int) -> list[int]:
-    """Which of n elements each element of the result is. What is cut off takes no part in wrapping around."""
-    if n + left + right < 0 or (mode == "circular" and n + min(left, 0) + min(right, 0) < 0):
-        raise RuntimeError(f"pad: the output of padding an extent of {n} by ({left}, {right}) would be negative")
-    if mode != "circular":
-        return _PLACES[mode](n, left, right)
-    first, kept = max(-left, 0), n + min(left, 0) + min(right, 0)
-    return [first + i for i in _wrapped(kept, max(left, 0), max(right, 0))]
+def _check_extent(mode: str, n: int, left: int, right: int, at_least: int = 0) -> None:
+    """Refuses to cut off more than there is, and to wrap around what nothing is left of."""
+    kept = n + min(left, 0) + min(right, 0)
+    if n + left + right < at_least:
+        raise RuntimeError(
+            f"pad: the output of padding an extent of {n} by ({left}, {right}) would have {n + left + right} elements"
+        )
+    if (mode == "constant" and kept < 0) or (mode == "circular" and kept < (n + left + right > 0)):
+        raise RuntimeError(f"pad: padding an extent of {n} by ({left}, {right}) cuts off more than there is")
 
 
 def _reflected(n: int, left: int, right: int) -> list[int]:
@@ -115,8 +118,8 @@ def _wrapped(n: int, left: int, right: int) -> list[int]:
         raise RuntimeError(
             f"pad: Padding value causes wrapping around more than once: ({left}, {right}) for an extent of {n}"
         )
-    first, kept = max(-left, 0), n - max(-left, 0) - max(-right, 0)  # what is cut off comes back at neither end
-    return [first + i % kept for i in range(-max(left, 0), kept + max(right, 0))] if kept > 0 else []
+    first, kept = max(-left, 0), n + min(left, 0) + min(right, 0)  # what is cut off comes back at neither end
+    return [first + i % kept for i in range(-max(left, 0), kept + max(right, 0))]
 
 
 _PLACES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
