@@ -17,13 +17,6 @@ std::atomic<LaunchCheck> launch_check{nullptr};
 std::mutex profile_mutex;
 std::map<std::string, KernelTime> profile;
 
-void add_to_profile(const char* name, double seconds) {
-  const std::lock_guard lock(profile_mutex);
-  KernelTime& entry = profile.try_emplace(name, KernelTime{name, 0, 0}).first->second;
-  ++entry.launches;
-  entry.seconds += seconds;
-}
-
 }  // namespace
 
 void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device) {
@@ -44,6 +37,15 @@ void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, D
 void set_launch_check(LaunchCheck check) { launch_check = check; }
 
 void set_profiling(bool on) { profiling = on; }
+
+bool is_profiling() { return profiling.load(std::memory_order_relaxed); }
+
+void add_to_profile(const char* name, double seconds) {
+  const std::lock_guard lock(profile_mutex);
+  KernelTime& entry = profile.try_emplace(name, KernelTime{name, 0, 0}).first->second;
+  ++entry.launches;
+  entry.seconds += seconds;
+}
 
 std::vector<KernelTime> take_profile() {
   std::vector<KernelTime> times;

@@ -42,6 +42,8 @@ struct KernelTime {
   double seconds;
 };
 void set_profiling(bool on);
+bool is_profiling();
+void add_to_profile(const char* kernel, double seconds);
 std::vector<KernelTime> take_profile();  // since it was last taken, slowest first
 
 }  // namespace nn

@@ -57,7 +57,13 @@ void Plan::run(const Around& around) {
 }
 
 void Plan::replay() {
-  run([](const auto& step) { step(); });
+  if (!is_profiling()) {
+    run([](const auto& step) { step(); });
+    return;
+  }
+  const std::vector<StepTime> times = replay_timed();
+  for (size_t i = 0; i < times.size(); ++i)
+    if (!steps_[i].on_host()) add_to_profile(steps_[i].name(), times[i].seconds);
 }
 
 std::vector<StepTime> Plan::replay_timed() {

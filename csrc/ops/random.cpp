@@ -17,6 +17,7 @@ RandomState* state_of(const char* operation, const Array& state, Device device) 
 void advance(const Array& state) {
   const AdvanceArgs args{reinterpret_cast<RandomState*>(state.as<int64_t>())};
   launch(kernels(state.device()).random.advance, args, state.device());
+  state.touch();
 }
 
 // Runs a kernel that fills adjacent elements, and copies them where y's are not.

@@ -1,0 +1,231 @@
+"""What plans join (csrc/core/plan_fuse.cpp): each fusion happens where it should, and changes no bit."""
+
+import numpy as np
+import pytest
+
+import nncore as nc
+from nncore import nn
+from nncore.nn import functional as F
+
+
+@pytest.fixture(params=nc.available_isas())
+def isa(request):
+    """Every instruction set of this machine in turn."""
+    before = nc.current_isa()
+    nc.use_isa(request.param)
+    yield request.param
+    nc.use_isa(before)
+
+
+def kernels(function, *args, monkeypatch, fuse):
+    """The kernels of the plan, and the bits of the results of five calls, the state of the generator put back."""
+    monkeypatch.setenv("NNCORE_FUSE", fuse)
+    run = nc.capture(function)
+    found = []
+    for _ in range(5):
+        result = run(*args)
+        found += [t.numpy().tobytes() for t in (result if isinstance(result, tuple) else (result,))]
+    (plan,) = run.plans
+    return [row.kernel for row in plan.launches()], found
+
+
+def fused(function, *args, monkeypatch, restore=lambda: None):
+    """The kernels without and with fusion; results are equal to the last bit, and to those of running the function."""
+    restore()
+    plain = [function(*args) for _ in range(5)]
+    plain = [t.numpy().tobytes() for r in plain for t in (r if isinstance(r, tuple) else (r,))]
+    restore()
+    apart, first = kernels(function, *args, monkeypatch=monkeypatch, fuse="0")
+    restore()
+    joined, second = kernels(function, *args, monkeypatch=monkeypatch, fuse="1")
+    assert first == plain
+    assert second == plain
+    return apart, joined
+
+
+SPECIAL = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-42, -3.0, 5.0], np.float32)
+
+
+def special(count):
+    values = np.random.default_rng(0).standard_normal(count).astype(np.float32)
+    values[: len(SPECIAL)] = SPECIAL[:count]
+    return nc.from_numpy(values)
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("bias", [True, False])
+def test_relu_joins_the_product_before_it(bias, monkeypatch):
+    layer = nn.Linear(8, 16, bias=bias)
+    x = nc.randn(5, 8)
+    x[0, 0] = float("nan")
+    with nc.no_grad():
+        apart, joined = fused(lambda x: F.relu(layer(x)), x, monkeypatch=monkeypatch)
+    assert apart == ["gemm", "relu"]
+    assert joined == ["gemm"]
+
+
+def test_relu_stays_where_the_product_is_needed(monkeypatch):
+    layer = nn.Linear(8, 16)
+
+    def both(x):
+        y = layer(x)
+        return F.relu(y), y + 1
+
+    with nc.no_grad():
+        apart, joined = fused(both, nc.randn(5, 8), monkeypatch=monkeypatch)
+    assert apart == joined == ["gemm", "relu", "add"]
+
+
+def test_relu_stays_where_the_product_is_a_result(monkeypatch):
+    layer = nn.Linear(8, 16)
+
+    def both(x):
+        y = layer(x)
+        return y, F.relu(y)
+
+    with nc.no_grad():
+        apart, joined = fused(both, nc.randn(5, 8), monkeypatch=monkeypatch)
+    assert apart == joined == ["gemm", "relu"]
+
+
+def test_relu_stays_where_the_product_s_own_input_lies_in_the_way(monkeypatch):
+    """relu's result takes the memory of the product's input, which the product still reads."""
+    square = nc.randn(16, 16)
+
+    def run(x):
+        a = x + 1
+        y = a @ square
+        del a
+        return F.relu(y).sum()
+
+    fused(run, nc.randn(16, 16), monkeypatch=monkeypatch)
+
+
+def test_elementwise_steps_become_one_pass(monkeypatch):
+    def run(x, y):
+        z = (x * y + 2).tanh()
+        return nc.where(z > 0, z - x, z.exp()).sigmoid()
+
+    apart, joined = fused(run, special(20001), special(20001).flip(0), monkeypatch=monkeypatch)
+    assert len(apart) == 8
+    assert joined == [" + ".join(apart)]
+
+
+@pytest.mark.parametrize("count", [8192, 12289, 40000, 123457])
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.usefixtures("isa")
+def test_passes_have_the_same_bits_for_any_length_and_number_of_threads(count, threads, monkeypatch):
+    before = nc.get_num_threads()
+    nc.set_num_threads(threads)
+    try:
+        apart, joined = fused(
+            lambda x: (x.exp().log1p() * 2, (x < 1) & (x > -1)), special(count), monkeypatch=monkeypatch
+        )
+        assert len(joined) < len(apart)
+    finally:
+        nc.set_num_threads(before)
+
+
+def test_integers_and_casts_take_part(monkeypatch):
+    x = nc.from_numpy(np.arange(-9000, 9001))
+    apart, joined = fused(lambda x: ((x * 3) % 7).to(nc.float32) / 2, x, monkeypatch=monkeypatch)
+    assert len(joined) < len(apart)
+
+
+def test_steps_on_other_layouts_stay_apart(monkeypatch):
+    x = nc.randn(120, 120)
+    _, joined = fused(lambda x: (x + x.T).exp() * x[:, :1], x, monkeypatch=monkeypatch)
+    assert joined[0] == "add"  # of a transposed operand
+
+
+def test_results_and_memory_in_place(monkeypatch):
+    w = nc.zeros(20000)
+
+    def restore():
+        w.fill_(0.5)
+
+    def run(x):
+        w.mul_(0.9).add_(x)
+        return w * 1
+
+    apart, joined = fused(run, special(20000), monkeypatch=monkeypatch, restore=restore)
+    assert len(joined) < len(apart)
+
+
+def test_a_sum_with_zeros_is_written(monkeypatch):
+    g = nc.zeros(40)
+
+    def run(x):
+        g.zero_()
+        g.add_(x)
+        return g * 2
+
+    apart, joined = fused(run, special(40), monkeypatch=monkeypatch)
+    assert apart == ["fill", "add", "mul"]
+    assert joined == ["add", "mul"]
+    assert not np.signbit(g.numpy()[4])  # 0 + -0 is 0
+
+
+def test_zeros_stay_where_somebody_reads_them(monkeypatch):
+    g = nc.zeros(40)
+
+    def run(x):
+        g.zero_()
+        y = g + 1
+        g.add_(x)
+        return g * y
+
+    apart, joined = fused(run, special(40), monkeypatch=monkeypatch)
+    assert apart == joined
+
+
+def test_optimizers_of_one_kind_step_together(monkeypatch):
+    first, second = nn.Linear(4, 3), nn.Linear(3, 2)
+    one = nc.optim.SGD(first.parameters(), lr=0.1, momentum=0.9)
+    two = nc.optim.SGD(second.parameters(), lr=0.01)
+    start = [p.detach().clone() for p in (*first.parameters(), *second.parameters())]
+
+    def restore():
+        for p, s in zip((*first.parameters(), *second.parameters()), start, strict=True):
+            p.data.copy_(s)
+        for state in one.state.values():
+            state["momentum_buffer"].zero_()
+
+    def run(x):
+        one.zero_grad()
+        two.zero_grad()
+        loss = second(first(x)).square().mean()
+        loss.backward()
+        one.step()
+        two.step()
+        return loss.detach()
+
+    apart, joined = fused(run, nc.randn(6, 4), monkeypatch=monkeypatch, restore=restore)
+    assert apart.count("sgd") == 2
+    assert joined.count("sgd") == 1
+    assert "host" not in joined  # the tables are part of the plan
+
+
+def test_settings_reach_joined_optimizers(monkeypatch):
+    monkeypatch.setenv("NNCORE_FUSE", "1")
+
+    def trained(captured):
+        nc.manual_seed(0)
+        first, second = nn.Linear(4, 3), nn.Linear(3, 2)
+        one, two = nc.optim.Adam(first.parameters(), lr=0.1), nc.optim.Adam(second.parameters(), lr=0.01)
+
+        def run(x):
+            one.zero_grad()
+            two.zero_grad()
+            second(first(x)).square().mean().backward()
+            one.step()
+            two.step()
+
+        run = nc.capture(run) if captured else run
+        for i in range(20):
+            one.param_groups[0]["lr"] = 0.1 / (i + 1)
+            two.param_groups[0]["weight_decay"] = 0.01 * i
+            run(nc.full((6, 4), i / 10))
+        return [p.detach().numpy().tobytes() for p in (*first.parameters(), *second.parameters())]
+
+    assert trained(True) == trained(False)
