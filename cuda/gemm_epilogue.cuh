@@ -4,6 +4,7 @@
 #include "cuda/gemm_problem.h"
 #include "cuda/half.h"
 #include "cuda/kernel.cuh"
+#include "cuda/mma_index.h"
 
 namespace nn::cuda {
 
@@ -78,6 +79,40 @@ __device__ __forceinline__ void store_row(const GemmProblem& p, T* c, const type
     T& place = row[(n + j) * p.c_col];
     place = finish<T>(p, sums[j], p.accumulate ? place : T{}, m, n + j);
   }
+}
+
+// The sums of tensor cores reach C by way of shared memory: a warp's fragments, 16 rows by 32 columns at a time, so
+// that the loop that stores is short code, its lanes adjacent, and its accesses 16 bytes wide. kStageWords: of each
+// warp.
+inline constexpr int kStageRows = 16, kStageCols = 32, kStagePitch = 40, kStageWords = kStageRows * kStagePitch;
+
+// Writes fragment number `tile`, eight columns wide, of the warp's stage.
+__device__ __forceinline__ void stage_fragment(float* stage, int tile, const float* d) {
+#pragma unroll
+  for (int r = 0; r < 4; r += 2) {
+    const Place at = mma_c_place(threadIdx.x % 32, r);
+    *reinterpret_cast<float2*>(stage + at.row * kStagePitch + tile * 8 + at.col) = make_float2(d[r], d[r + 1]);
+  }
+}
+
+// Stores the warp's stage as rows m and columns n of C and on. `wide`: C takes packs of four elements.
+template <class T>
+__device__ __forceinline__ void store_stage(const GemmProblem& p, T* c, const float* stage, int64_t m, int64_t n,
+                                            bool wide) {
+  const int lane = threadIdx.x % 32;
+  __syncwarp();
+  if (wide) {
+#pragma unroll 1
+    for (int row = lane / 8; row < kStageRows; row += 4) {
+      const Pack<float, 4> sums = *reinterpret_cast<const Pack<float, 4>*>(stage + row * kStagePitch + lane % 8 * 4);
+      store_row<4>(p, c, sums.v, m + row, n + lane % 8 * 4, true);
+    }
+  } else {
+#pragma unroll 1
+    for (int row = 0; row < kStageRows; ++row)
+      store_row<1>(p, c, stage + row * kStagePitch + lane, m + row, n + lane, false);
+  }
+  __syncwarp();
 }
 
 }  // namespace nn::cuda

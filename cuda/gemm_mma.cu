@@ -156,23 +156,21 @@ __device__ __forceinline__ void multiply_slab(const unsigned char* a, const unsi
   }
 }
 
-// The warp's elements of C, or, where K is in several parts, of its partial sums.
+// The warp's elements of C, or, where K is in several parts, of its partial sums. `stage` is the warp's.
 template <class T>
 __device__ __forceinline__ void store_tile(const TiledLaunch& launch, const BlockWork& block, int64_t offset,
-                                           const WarpSums& sums) {
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+                                           const WarpSums& sums, float* stage) {
+  const int warp = threadIdx.x / 32;
   T* const c = static_cast<T*>(launch.p.c) + offset;
 #pragma unroll
-  for (int i = 0; i < kRowTiles; ++i)
+  for (int i = 0; i < kRowTiles; ++i) {
 #pragma unroll
-    for (int j = 0; j < kColTiles; ++j)
-#pragma unroll
-      for (int r = 0; r < 4; r += 2) {
-        const Place at = mma_c_place(lane, r);
-        store_row<2>(launch.p, c, &sums[i][j][r], block.m + (warp / 4 * kRowTiles + i) * 16 + at.row,
-                     block.n + (warp % 4 * kColTiles + j) * 8 + at.col, launch.wide_store);
-      }
+    for (int j = 0; j < kColTiles; ++j) stage_fragment(stage, j, sums[i][j]);
+    store_stage(launch.p, c, stage, block.m + (warp / 4 * kRowTiles + i) * 16, block.n + warp % 4 * kColTiles * 8,
+                launch.wide_store);
+  }
 }
+static_assert(kColTiles * 8 == kStageCols && kThreads / 32 * kStageWords * 4 <= kSharedBytes);
 
 template <class T, bool kAlongKA, bool kAlongKB>
 __global__ void __launch_bounds__(kThreads, 2) mma_kernel(const __grid_constant__ MmaLaunch launch) {
@@ -204,11 +202,13 @@ __global__ void __launch_bounds__(kThreads, 2) mma_kernel(const __grid_constant_
     copy_async_commit();
     multiply_slab<T, kAlongKA, kAlongKB>(slab_a(s % kStages), slab_b(s % kStages), sums);
   }
+  __syncthreads();  // the slabs are used for other things from here on
+  float* const stage = reinterpret_cast<float*>(slabs) + threadIdx.x / 32 * kStageWords;
   const int64_t offset = at.c + part_offset(launch.tiled, block);
   if (sizeof(T) != sizeof(float) && launch.tiled.parts > 1)
-    store_tile<float>(launch.tiled, block, offset, sums);
+    store_tile<float>(launch.tiled, block, offset, sums, stage);
   else
-    store_tile<T>(launch.tiled, block, offset, sums);
+    store_tile<T>(launch.tiled, block, offset, sums, stage);
 }
 
 template <class T, bool kAlongKA, bool kAlongKB>
@@ -223,7 +223,7 @@ void launch_mma(const GemmProblem& problem, GemmType type, const LaunchContext& 
   MmaLaunch launch{plan_tiles(problem, kTile, kTile, Fragment<T>::kK), false, false};
   const Partial<float> partial(launch.tiled, ctx);
   const GemmProblem& p = launch.tiled.p;
-  launch.tiled.wide_store = p.c_col == 1 && is_wide(p.c, sizeof(T), 2, p.c_row, p, &BatchStrides::c);
+  launch.tiled.wide_store = p.c_col == 1 && is_wide(p.c, sizeof(T), 4, p.c_row, p, &BatchStrides::c);
   // Rows along k, unless it is the other axis that is adjacent.
   const bool a_along_k = p.a_row != 1 || p.a_col == 1, b_along_k = p.b_col != 1 || p.b_row == 1;
   launch.a_wide = (p.a_row == 1 || p.a_col == 1) &&

@@ -17,6 +17,7 @@ struct alignas(1024) Ring {
 
   unsigned char a[kStages][kRingM * kRingRow];
   unsigned char b[kStages][kN * kRingRow];
+  float stage[kRingWarps][16 * 40];  // where each warp's sums pass on their way to C (gemm_epilogue.cuh)
   uint64_t full[kStages], empty[kStages];
 };
 static_assert(sizeof(Ring<256>) <= 227 << 10 && sizeof(Ring<128>) <= 227 << 10);

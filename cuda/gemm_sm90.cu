@@ -22,6 +22,7 @@
 // Bound: the tensor cores, 989 TFLOP/s for 16 bits and 494 for TF32 on an H100. An operand is read by the slab:
 // (128 + 256) * 128 bytes for 2 * 128 * 256 * 64 operations, 85 a byte from L2.
 #include <stdexcept>
+#include <type_traits>
 
 #include "cuda/gemm_epilogue.cuh"
 #include "cuda/gemm_ring.h"
@@ -106,15 +107,15 @@ __device__ __forceinline__ void consume(const Sm90Launch& launch, Ring<kN>& ring
 
     const MatrixPlace tile = tile_place(t, launch.tile_rows, launch.tile_cols);
     const int64_t m = tile.row * kRingM + first, n = tile.col * kN;
-    T* const c = static_cast<T*>(launch.p.c);
+    auto* const c = static_cast<std::conditional_t<Steps::kPromotes, float, T>*>(launch.p.c);
+    const int warp = threadIdx.x / 32 - 4;
 #pragma unroll
-    for (int r = 0; r < kN / 2; r += 2) {
-      const Place at = wgmma_c_place(threadIdx.x % 128, r);
-      const float* const from = Steps::kPromotes ? &sums[Steps::kPromotes ? r : 0] : &d[r];
-      if constexpr (Steps::kPromotes)  // stored as float32, whatever was multiplied
-        store_row<2>(launch.p, static_cast<float*>(launch.p.c), from, m + at.row, n + at.col, launch.wide_store);
-      else
-        store_row<2>(launch.p, c, from, m + at.row, n + at.col, launch.wide_store);
+    for (int col = 0; col < kN; col += kStageCols) {
+#pragma unroll
+      for (int j = 0; j < kStageCols / 8; ++j)
+        stage_fragment(ring.stage[warp], j,
+                       Steps::kPromotes ? sums + (Steps::kPromotes ? (col / 8 + j) * 4 : 0) : d + (col / 8 + j) * 4);
+      store_stage(launch.p, c, ring.stage[warp], m + warp % 4 * 16, n + col, launch.wide_store);
     }
   }
 }
@@ -200,7 +201,7 @@ void run(const GemmProblem& p, PackKind kind, const LaunchContext& ctx) {
   const int64_t slabs = ceil_div(p.K, kK);
   Sm90Launch launch{a.map(kRingM), b.map(large ? 256 : 128), p, 0, 0, 0, false};
   launch.steps = static_cast<int>(Steps::count(slabs));
-  launch.wide_store = p.c_col == 1 && is_wide(p.c, sizeof(C), 2, p.c_row, p, &BatchStrides::c);
+  launch.wide_store = p.c_col == 1 && is_wide(p.c, sizeof(C), 4, p.c_row, p, &BatchStrides::c);
   if constexpr (!Steps::kPromotes)
     if (large) return launch_tiles<T, 256, Steps>(launch, ctx);
   launch_tiles<T, 128, Steps>(launch, ctx);
