@@ -266,6 +266,10 @@ def arange(
     """
     if end is None:
         start, end = None, start
+    if dtype is None and device is None and type(end) is type(step) is int and (start is None or type(start) is int):
+        first = start or 0
+        if 0 < step < _LONG and -_LONG < first < end < _LONG:  # by NumPy alone
+            return _finish(_core.from_buffer(np.arange(first, end, step, np.int64)), requires_grad)
     start, end, step = map(_number, (0 if start is None else start, end, step))
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
@@ -287,6 +291,9 @@ def arange(
     values = np.arange(count)
     _write(y, values if start == 0 and step == 1 else start + step * values)
     return _placed(y, device, requires_grad)
+
+
+_LONG = 1 << 30  # what is longer is first asked of the allocator, which refuses it in our words
 
 
 def _write(y: _core.Array, values: np.ndarray) -> None:

@@ -368,7 +368,9 @@ def _refuse_zero(x, y) -> None:
 true_divide = divide = div
 subtract, multiply, arctan2 = sub, mul, atan2
 Tensor.true_divide, Tensor.divide, Tensor.subtract, Tensor.multiply, Tensor.arctan2 = div, div, sub, mul, atan2
-for _operation in (add, sub, mul, div, floor_divide, remainder, fmod, pow, atan2):
+for _operation in (add, sub, mul, div):
+    inplace_method(_operation, takes_out=True, direct=getattr(_core, _operation.__name__))
+for _operation in (floor_divide, remainder, fmod, pow, atan2):
     inplace_method(_operation, takes_out=True)
 for _operation in (lerp, addcmul, addcdiv):
     inplace_method(_operation)

@@ -37,6 +37,13 @@ def embedding_bag(
             [4.]])
     """
     _check(input, weight, offsets, mode, scale_grad_by_freq, sparse, per_sample_weights)
+    if offsets is None and padding_idx is None and mode != "max" and input.shape[1] > 0:
+        if max_norm is not None:
+            _renormalise(weight.detach(), input.reshape(-1), max_norm, norm_type)
+        found = embedding(input, weight, scale_grad_by_freq=scale_grad_by_freq)
+        if per_sample_weights is not None:
+            found = found * per_sample_weights.unsqueeze(2)
+        return found.sum(1) if mode == "sum" else found.mean(1)
     index = input.numpy().reshape(-1).astype(np.int64)
     bags, count = _bags(input, offsets, include_last_offset)
     index = index[: len(bags)]

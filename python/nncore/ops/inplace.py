@@ -19,15 +19,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def inplace_method(operation: Callable, *, takes_out: bool = False) -> Callable:
+def inplace_method(operation: Callable, *, takes_out: bool = False, direct: Callable | None = None) -> Callable:
     """Gives Tensor the in-place form of an operation: from `add` comes `x.add_(other)`.
 
     takes_out says that the operation can write its result to `out=`; then nothing is copied while nothing is recorded.
+    direct is the native function of an operation of two operands that does nothing else: what is not recorded goes
+    straight to it.
     """
     name = operation.__name__ + "_"
 
     @functools.wraps(operation)
     def method(self: Tensor, *args, **kwargs) -> Tensor:
+        if direct is not None and len(args) == 1 and not kwargs:
+            other = args[0]
+            kind = type(other)
+            if kind is Tensor and not (is_grad_enabled() and (self._requires_grad or other._requires_grad)):
+                check_writable(name, self, False)
+                direct(self._array, other._array, self._array)
+                return self
+            if (kind is float or kind is int) and not (is_grad_enabled() and self._requires_grad):
+                check_writable(name, self, False)
+                direct(self._array, other, self._array)
+                return self
         recorded = False
         if is_grad_enabled():
             for a in (self, *args, *kwargs.values()):

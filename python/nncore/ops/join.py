@@ -24,7 +24,10 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """
     tensors = tuple(tensors)
     y = Tensor(_core.cat([x._array for x in tensors], dim))
-    return record("cat", y, tensors, _cat_rule, (dim, [(x._array.shape, x._array.dtype) for x in tensors]))
+    for x in tensors:
+        if x._requires_grad:
+            return record("cat", y, tensors, _cat_rule, (dim, [(x._array.shape, x._array.dtype) for x in tensors]))
+    return y
 
 
 def _cat_rule(gy: Tensor, dim: int, inputs: list) -> tuple:
@@ -52,15 +55,24 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     tensors = tuple(tensors)
     if not tensors:
         raise RuntimeError("stack: expected a non-empty list of tensors")
-    for i, x in enumerate(tensors):
-        if x._array.shape != tensors[0]._array.shape:
+    arrays = [x._array for x in tensors]
+    shape = arrays[0].shape
+    for i, x in enumerate(arrays):
+        if x.shape != shape:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at entry 0 and "
                 f"{list(x.shape)} at entry {i}"
             )
-    dim = _dim("stack", dim, tensors[0].ndim + 1)
-    y = Tensor(_core.cat([_core.unsqueeze(x._array, dim) for x in tensors], dim))
-    return record("stack", y, tensors, _stack_rule, (dim, [x._array.dtype for x in tensors]))
+    dim = _dim("stack", dim, len(shape) + 1)
+    if dim < len(shape) and 0 not in shape:  # one dimension cut in two instead of a new one for each
+        joined = _core.cat(arrays, dim)
+        y = Tensor(_core.reshape(joined, (*shape[:dim], len(arrays), *shape[dim:])))
+    else:
+        y = Tensor(_core.cat([_core.unsqueeze(x, dim) for x in arrays], dim))
+    for x in tensors:
+        if x._requires_grad:
+            return record("stack", y, tensors, _stack_rule, (dim, [x.dtype for x in arrays]))
+    return y
 
 
 def _stack_rule(gy: Tensor, dim: int, dtypes: list) -> tuple:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from nncore import _core
 from nncore.autograd import record
 from nncore.ops.creation import arange
@@ -10,12 +12,20 @@ from nncore.ops.shape import _diagonal_look, _dim, _part_backward_rule, diagonal
 from nncore.tensor import Tensor, tensor_method
 
 
-def _triangle(name: str, input: Tensor, drop) -> Tensor:
+def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
-    rows, columns = input.shape[-2:]
-    row, column = arange(rows, device=input.device).unsqueeze(1), arange(columns, device=input.device)
-    return input.masked_fill(drop(row, column), 0)
+    rows, columns = input._array.shape[-2:]
+    make = _dropped if rows * columns <= 1 << 14 else _dropped.__wrapped__
+    return input.masked_fill(make(name, rows, columns, diagonal).to(input.device), 0)
+
+
+@functools.lru_cache(maxsize=32)
+def _dropped(name: str, rows: int, columns: int, diagonal: int) -> Tensor:
+    """Where a triangle has no elements. Small masks are kept: it is the same ones that are asked for, such as those of
+    causal attention."""
+    row, column = arange(rows).unsqueeze(1), arange(columns)
+    return column > row + diagonal if name == "tril" else column < row + diagonal
 
 
 @tensor_method
@@ -26,7 +36,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1, 0],
             [3, 4]])
     """
-    return _triangle("tril", input, lambda row, column: column > row + diagonal)
+    return _triangle("tril", input, diagonal)
 
 
 @tensor_method
@@ -37,7 +47,7 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1, 2],
             [0, 4]])
     """
-    return _triangle("triu", input, lambda row, column: column < row + diagonal)
+    return _triangle("triu", input, diagonal)
 
 
 @tensor_method

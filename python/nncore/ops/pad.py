@@ -78,9 +78,10 @@ def _pad_constant(input: Tensor, widths: list, value: float) -> Tensor:
     y = _core.full(shape, value, input._array.dtype, input._array.device)
     inner, source = y, input._array
     for dim, (left, right) in enumerate(widths):
-        n = source.shape[dim]
-        source = _core.slice(source, dim, max(-left, 0), max(n - max(-right, 0), 0), 1)
-        inner = _core.slice(inner, dim, max(left, 0), max(shape[dim] - max(right, 0), 0), 1)
+        if left < 0 or right < 0:
+            source = _core.slice(source, dim, max(-left, 0), max(source.shape[dim] - max(-right, 0), 0), 1)
+        if left > 0 or right > 0:
+            inner = _core.slice(inner, dim, max(left, 0), max(shape[dim] - max(right, 0), 0), 1)
     if source.numel:
         _core.copy(inner, source)
     return record("pad", Tensor(y), (input,), _pad_rule, ([(-left, -right) for left, right in widths],))
