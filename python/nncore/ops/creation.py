@@ -268,8 +268,9 @@ def arange(
         start, end = None, start
     if dtype is None and device is None and type(end) is type(step) is int and (start is None or type(start) is int):
         first = start or 0
-        if 0 < step < _LONG and -_LONG < first < end < _LONG:  # by NumPy alone
-            return _finish(_core.from_buffer(np.arange(first, end, step, np.int64)), requires_grad)
+        if 0 < step < _LONG and -_LONG < first < end < _LONG:
+            values = _core.from_buffer(np.arange(first, end, step, np.int64))
+            return _finish(_core.clone(values), requires_grad)
     start, end, step = map(_number, (0 if start is None else start, end, step))
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 
+import numpy as np
+
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.creation import arange
 from nncore.ops.inplace import inplace_method
 from nncore.ops.shape import _diagonal_look, _dim, _part_backward_rule, diagonal
 from nncore.tensor import Tensor, tensor_method
@@ -17,14 +18,15 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
     rows, columns = input._array.shape[-2:]
     make = _dropped if rows * columns <= 1 << 14 else _dropped.__wrapped__
-    return input.masked_fill(make(name, rows, columns, diagonal).to(input.device), 0)
+    mask = Tensor(_core.clone(_core.from_buffer(make(name, rows, columns, diagonal))))
+    return input.masked_fill(mask.to(input.device), 0)
 
 
 @functools.lru_cache(maxsize=32)
-def _dropped(name: str, rows: int, columns: int, diagonal: int) -> Tensor:
+def _dropped(name: str, rows: int, columns: int, diagonal: int) -> np.ndarray:
     """Where a triangle has no elements. Small masks are kept: it is the same ones that are asked for, such as those of
     causal attention."""
-    row, column = arange(rows).unsqueeze(1), arange(columns)
+    row, column = np.arange(rows)[:, None], np.arange(columns)
     return column > row + diagonal if name == "tril" else column < row + diagonal
 
 
