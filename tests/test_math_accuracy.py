@@ -31,6 +31,9 @@ FUNCTIONS = {  # name: (truth, bound in ulp)
     "sigmoid": (_sigmoid, 1.5),
     "sin": (np.sin, 2.1),
     "cos": (np.cos, 2.1),
+    "asin": (np.arcsin, 1.6),
+    "acos": (np.arccos, 1.5),
+    "atan": (np.arctan, 2.5),
     "erf": (_erf, 2.5),
 }
 

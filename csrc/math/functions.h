@@ -1,8 +1,9 @@
-// exp, expm1, log, log1p, tanh, sigmoid, erf, erfc(|x|), sin, cos, pow for V = float, double or a vector of them.
-// Each reduces its argument to a short interval and evaluates there a polynomial that was fitted by the Remez exchange
-// to the relative error of the function; the fit's own error, given as a power of two, lies below the format's.
-// NaN gives NaN, infinities and zeros (with their sign) give what C's Annex F says. The errors stated are the largest
-// seen in units in the last place of the result over the whole range; tests/test_math_accuracy.py measures them.
+// exp, expm1, log, log1p, tanh, sigmoid, erf, erfc(|x|), sin, cos, asin, acos, atan, pow for V = float, double or a
+// vector of them. Each reduces its argument to a short interval and evaluates there a polynomial that was fitted by the
+// Remez exchange to the relative error of the function; the fit's own error, given as a power of two, lies below the
+// format's. NaN gives NaN, infinities and zeros (with their sign) give what C's Annex F says. The errors stated are the
+// largest seen in units in the last place of the result over the whole range; tests/test_math_accuracy.py measures
+// them.
 #pragma once
 
 #include "math/config.h"
@@ -258,6 +259,69 @@ NN_FN V cos(V x) {
   const V y = sin_shifted<1>(x);
   if (!any(huge)) return y;
   return select(huge, map(NN_C_FUNCTION(cos), x), y);
+}
+
+// pi / 2 as a sum.
+template <class V>
+inline constexpr value_t<V> half_pi_hi = pick<V>(0x1.921fb6p+0f, 0x1.921fb54442d18p+0);
+template <class V>
+inline constexpr value_t<V> half_pi_lo = pick<V>(-0x1.777a5cp-25f, 0x1.1a62633145c07p-54);
+
+// asin(s) - s for |s| <= 1/2, z = s^2. Fits: 2^-28, 2^-60.
+template <class V>
+NN_FN V asin_rest(V s, V z) {
+  V p;
+  if constexpr (is_single<V>)
+    p = poly(z, 0x1.5555c8p-3f, 0x1.3301e4p-4f, 0x1.747e56p-5f, 0x1.8c27d6p-6f, 0x1.596d7ap-5f);
+  else
+    p = poly(z, 0x1.5555555555577p-3, 0x1.333333332e0fcp-4, 0x1.6db6db721460ep-5, 0x1.f1c71a9452a88p-6,
+             0x1.6e8bdeefaaac6p-6, 0x1.1c49ef655eac6p-6, 0x1.ca1fa27ed07b7p-7, 0x1.7584eb2c0e797p-7,
+             0x1.613fc58740702p-7, 0x1.e5c7f3bf12ffbp-9, 0x1.63a980b53b022p-6, -0x1.580efa7f62eeap-6,
+             0x1.0b4bf11b0d7cap-5);
+  return s * z * p;
+}
+
+// Beyond 1/2, asin(a) = pi/2 - 2 asin(sqrt((1 - a) / 2)), whose argument is at most 1/2. NaN beyond 1, by the root.
+// Error: 1.6 ulp.
+template <class V>
+NN_FN V asin(V x) {
+  const V a = abs(x);
+  const auto far = a > V(0.5f);
+  const V z = select(far, fma(V(-0.5f), a, V(0.5f)), x * x), s = select(far, sqrt(z), a), rest = asin_rest(s, z);
+  const V y = select(far, V(half_pi_hi<V>) - (V(2) * s - fma(V(-2), rest, V(half_pi_lo<V>))), s + rest);
+  return copysign(y, x);
+}
+
+// acos(x) = pi/2 - asin(x), 2 asin(sqrt((1 - x) / 2)) from 1/2 on, and pi less that of -x up to -1/2. Error: 1.5 ulp.
+template <class V>
+NN_FN V acos(V x) {
+  const V a = abs(x);
+  const auto far = a > V(0.5f);
+  const V z = select(far, fma(V(-0.5f), a, V(0.5f)), x * x), s = select(far, sqrt(z), x), rest = asin_rest(s, z);
+  const V near = V(half_pi_hi<V>) - (s - (V(half_pi_lo<V>) - rest)), twice = V(2) * (s + rest);
+  const V mirrored = V(2 * half_pi_hi<V>) - (V(2) * s - fma(V(-2), rest, V(2 * half_pi_lo<V>)));
+  return select(far, select(x < V(0), mirrored, twice), near);
+}
+
+// With a = |x|: pi/2 - atan(1 / a) beyond 1 + sqrt(2), pi/4 + atan((a - 1) / (a + 1)) beyond sqrt(2) - 1, so that a
+// polynomial up to sqrt(2) - 1 serves all. Fits: 2^-30, 2^-64. Error: 2.5 ulp.
+template <class V>
+NN_FN V atan(V x) {
+  const V a = abs(x);
+  const auto middle = a > V(pick<V>(0x1.a8279ap-2f, 0x1.a827999fcef32p-2));
+  const auto far = a > V(pick<V>(0x1.3504f4p+1f, 0x1.3504f333f9de6p+1));
+  const V numerator = select(far, V(-1), select(middle, a - V(1), a));
+  const V r = numerator / select(far, a, select(middle, a + V(1), V(1))), z = r * r;
+  V p;
+  if constexpr (is_single<V>)
+    p = poly(z, -0x1.55554ap-2f, 0x1.999196p-3f, -0x1.23b514p-3f, 0x1.b1eb48p-4f, -0x1.f1e8b8p-5f);
+  else
+    p = poly(z, -0x1.5555555555554p-2, 0x1.999999999964ap-3, -0x1.249249247561ep-3, 0x1.c71c71b743fe7p-4,
+             -0x1.745d14b8ccb7bp-4, 0x1.3b136e1906e7fp-4, -0x1.110c71a70a775p-4, 0x1.e171ea99066dap-5,
+             -0x1.ab7cff099e787p-5, 0x1.70eb60132e8a9p-5, -0x1.1233ab863beacp-5, 0x1.f1d9a5cbb4237p-7);
+  const V turns = select(far, V(1), select(middle, V(0.5f), V(0)));  // of pi / 2
+  const V y = fma(turns, V(half_pi_hi<V>), r + fma(r * z, p, turns * V(half_pi_lo<V>)));
+  return copysign(y, x);
 }
 
 // x^y by the C library, but squares and cubes, which powers mostly are, are multiplied. (0 stands in empty lanes.)

@@ -88,6 +88,9 @@ NN_FUNCTION(Rsqrt, rsqrt, V(1) / sqrt(x));
 NN_FUNCTION(Reciprocal, reciprocal, V(1) / x);
 NN_FUNCTION(Sin, sin, sin(x));
 NN_FUNCTION(Cos, cos, cos(x));
+NN_FUNCTION(Asin, asin, asin(x));
+NN_FUNCTION(Acos, acos, acos(x));
+NN_FUNCTION(Atan, atan, atan(x));
 NN_FUNCTION(Erf, erf, erf(x));
 
 #undef NN_FUNCTION
@@ -105,9 +108,6 @@ NN_FUNCTION(Erf, erf, erf(x));
   }
 NN_LIBRARY_FUNCTION(Log10, log10);
 NN_LIBRARY_FUNCTION(Tan, tan);
-NN_LIBRARY_FUNCTION(Asin, asin);
-NN_LIBRARY_FUNCTION(Acos, acos);
-NN_LIBRARY_FUNCTION(Atan, atan);
 NN_LIBRARY_FUNCTION(Sinh, sinh);
 NN_LIBRARY_FUNCTION(Cosh, cosh);
 #undef NN_LIBRARY_FUNCTION

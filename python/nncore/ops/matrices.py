@@ -26,8 +26,7 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
 def _dropped(name: str, rows: int, columns: int, diagonal: int) -> np.ndarray:
     """Where a triangle has no elements. Small masks are kept: it is the same ones that are asked for, such as those of
     causal attention."""
-    row, column = np.arange(rows)[:, None], np.arange(columns)
-    return column > row + diagonal if name == "tril" else column < row + diagonal
+    return ~np.tri(rows, columns, diagonal, bool) if name == "tril" else np.tri(rows, columns, diagonal - 1, bool)
 
 
 @tensor_method
