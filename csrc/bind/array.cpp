@@ -70,6 +70,12 @@ void bind_array(py::module_& m) {
       .def(
           "matches", [](const Array& x, const Array& y) { return x.dtype == y.dtype && x.shape == y.shape; },
           py::arg("other"), "Whether both have one shape and one dtype.")
+      .def(
+          "laid_out_like",
+          [](const Array& x, const Array& y) {
+            return x.dtype == y.dtype && x.shape == y.shape && x.strides == y.strides && x.device() == y.device();
+          },
+          py::arg("other"), "Whether both have one shape, one dtype, one device and the same strides.")
       .def_property_readonly("repeats_elements", &repeats_elements, "Whether a stride of 0 shows one element twice.")
       .def("touch", &Array::touch, "Counts a write that was made from outside.")
       .def_property_readonly("is_contiguous", &Array::is_contiguous)

@@ -4,6 +4,7 @@
 #include <pybind11/functional.h>
 
 #include "bind/bind.h"
+#include "ops/require.h"
 
 namespace nn {
 namespace {
@@ -20,6 +21,23 @@ std::function<std::string()> where_from(const py::function& where) {
   };
 }
 
+// New memory laid out as x is: kernels read it in the same order, which may decide in which order they sum.
+Array laid_out_like(const Array& x) {
+  int64_t low = 0, high = 0;
+  for (int i = 0; i < x.ndim(); ++i)
+    (x.strides[i] < 0 ? low : high) += x.strides[i] * (x.shape[i] > 0 ? x.shape[i] - 1 : 0);
+  const Array memory = empty({x.numel() > 0 ? high - low + 1 : 0}, x.dtype, x.device());
+  return view(memory, x.shape, x.strides, -low);
+}
+
+// x = given, element by element, where both may show an element several times, in the same way.
+void put(const Array& x, const Array& given) {
+  Dims shape = x.shape;
+  for (int i = 0; i < x.ndim(); ++i)
+    if (x.strides[i] == 0 && shape[i] > 1) shape[i] = 1;
+  copy_into(view(x, shape, x.strides, x.offset), view(given, shape, given.strides, given.offset));
+}
+
 bool call(Plan& plan, const py::sequence& given) {
   if (plan.orphan() != nullptr) return false;
   std::vector<const Array*> from;
@@ -27,7 +45,7 @@ bool call(Plan& plan, const py::sequence& given) {
   check(from.size() == plan.inputs().size(), "plan: expected ", plan.inputs().size(), " inputs, got ", from.size());
   const WithoutLock unlocked;
   for (size_t i = 0; i < from.size(); ++i)
-    if (from[i]->data() != plan.inputs()[i].data()) copy_into(plan.inputs()[i], *from[i]);
+    if (from[i]->data() != plan.inputs()[i].data()) put(plan.inputs()[i], *from[i]);
   plan.replay();
   return true;
 }
@@ -93,6 +111,15 @@ void bind_plan(py::module_& m) {
         refuse_while_recording(what.c_str(), instead.c_str());
       },
       py::arg("what"), py::arg("instead"));
+  m.def(
+      "input_like",
+      [](const Array& x) {
+        const Array own = laid_out_like(x);
+        put(own, x);
+        return own;
+      },
+      py::arg("given"), Nogil(), "A copy with the same strides.");
+  m.def("require", &require, py::arg("condition"), py::arg("error"), py::arg("message"), Nogil());
   m.def("refuse_reading", [](const std::string& what) { refuse_reading(what.c_str()); }, py::arg("what"));
 }
 

@@ -6,7 +6,7 @@ import collections.abc
 import builtins
 import typing
 import typing_extensions
-__all__: list[str] = ['Array', 'CaptureError', 'Plan', 'Recording', 'abs', 'acos', 'adaptive_avg_pool', 'adaptive_avg_pool_backward', 'adaptive_max_pool', 'add', 'all', 'amax', 'amin', 'any', 'as_strided', 'asin', 'atan', 'atan2', 'available_isas', 'avg_pool', 'avg_pool_backward', 'bitwise_and', 'bitwise_left_shift', 'bitwise_or', 'bitwise_right_shift', 'bitwise_xor', 'bool', 'build_flags', 'cast', 'cat', 'ceil', 'celu', 'celu_backward', 'cgroup_cpus', 'check_interpreter_lock', 'clamp', 'clamp_backward', 'clone', 'compiler', 'contiguous', 'conv', 'conv_backward_input', 'conv_backward_weight', 'copy', 'cos', 'cosh', 'count_nonzero', 'cross_entropy', 'cross_entropy_backward', 'ctc_loss', 'cumprod', 'cumsum', 'current_isa', 'describe_threads', 'device', 'div', 'dropout', 'dtype', 'elu', 'elu_backward', 'empty', 'empty_cache', 'eq', 'erf', 'exp', 'exp2', 'expand', 'expm1', 'fill', 'flip_view', 'float32', 'float64', 'floor', 'floor_divide', 'fmod', 'fold', 'from_buffer', 'from_dlpack', 'full', 'gather', 'ge', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'get_float32_matmul_precision', 'get_num_threads', 'gt', 'hardshrink', 'hardshrink_backward', 'hardsigmoid', 'hardsigmoid_backward', 'hardswish', 'hardswish_backward', 'hardtanh', 'hardtanh_backward', 'huber', 'huber_backward', 'index_add_into', 'index_copy_into', 'index_select', 'int32', 'int64', 'integers_into', 'le', 'leaky_relu', 'leaky_relu_backward', 'linear', 'local_response_norm', 'local_response_norm_backward', 'log', 'log10', 'log1p', 'log2', 'logical_and', 'logical_or', 'logical_xor', 'logistic', 'logistic_backward', 'logsigmoid', 'logsigmoid_backward', 'logsumexp', 'lt', 'mask_scale', 'matmul', 'max_pool', 'max_pool_backward', 'max_pool_gather', 'max_with_index', 'maximum', 'mean', 'measure_fma_peak', 'memory_stats', 'min_with_index', 'minimum', 'mish', 'mish_backward', 'mul', 'ne', 'neg', 'nll_loss', 'nll_loss_backward', 'nonzero', 'norm_backward', 'norm_forward', 'normal_into', 'optim_step', 'permute', 'pow', 'prod', 'promote_types', 'reciprocal', 'refuse_reading', 'refuse_while_recording', 'relu', 'relu_backward', 'remainder', 'resample', 'reset_peak_memory_stats', 'reshape', 'result_type', 'rnn_backward', 'rnn_forward', 'round', 'rsqrt', 'scatter_into', 'select', 'selu', 'selu_backward', 'set_float32_matmul_precision', 'set_num_threads', 'set_profiling', 'sigmoid', 'sigmoid_backward', 'sign', 'silu', 'silu_backward', 'sin', 'sinh', 'slice', 'softmax', 'softmax_backward', 'softplus', 'softplus_backward', 'softshrink', 'softshrink_backward', 'softsign', 'softsign_backward', 'sort', 'sqrt', 'square', 'square_backward', 'squeeze', 'sub', 'sum', 'take_profile', 'tan', 'tanh', 'tanh_backward', 'tanhshrink', 'tanhshrink_backward', 'threshold', 'threshold_backward', 'to_dlpack', 'transpose', 'trunc', 'uint8', 'unfold', 'uniform_into', 'unsqueeze', 'update_running_statistics', 'use_isa', 'var_mean', 'vector_norm', 'version', 'view', 'where', 'wrap_index']
+__all__: list[str] = ['Array', 'CaptureError', 'Plan', 'Recording', 'abs', 'acos', 'adaptive_avg_pool', 'adaptive_avg_pool_backward', 'adaptive_max_pool', 'add', 'all', 'amax', 'amin', 'any', 'as_strided', 'asin', 'atan', 'atan2', 'available_isas', 'avg_pool', 'avg_pool_backward', 'bitwise_and', 'bitwise_left_shift', 'bitwise_or', 'bitwise_right_shift', 'bitwise_xor', 'bool', 'build_flags', 'cast', 'cat', 'ceil', 'celu', 'celu_backward', 'cgroup_cpus', 'check_interpreter_lock', 'clamp', 'clamp_backward', 'clone', 'compiler', 'contiguous', 'conv', 'conv_backward_input', 'conv_backward_weight', 'copy', 'cos', 'cosh', 'count_nonzero', 'cross_entropy', 'cross_entropy_backward', 'ctc_loss', 'cumprod', 'cumsum', 'current_isa', 'describe_threads', 'device', 'div', 'dropout', 'dtype', 'elu', 'elu_backward', 'empty', 'empty_cache', 'eq', 'erf', 'exp', 'exp2', 'expand', 'expm1', 'fill', 'flip_view', 'float32', 'float64', 'floor', 'floor_divide', 'fmod', 'fold', 'from_buffer', 'from_dlpack', 'full', 'gather', 'ge', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'get_float32_matmul_precision', 'get_num_threads', 'gt', 'hardshrink', 'hardshrink_backward', 'hardsigmoid', 'hardsigmoid_backward', 'hardswish', 'hardswish_backward', 'hardtanh', 'hardtanh_backward', 'huber', 'huber_backward', 'index_add_into', 'index_copy_into', 'index_select', 'input_like', 'int32', 'int64', 'integers_into', 'le', 'leaky_relu', 'leaky_relu_backward', 'linear', 'local_response_norm', 'local_response_norm_backward', 'log', 'log10', 'log1p', 'log2', 'logical_and', 'logical_or', 'logical_xor', 'logistic', 'logistic_backward', 'logsigmoid', 'logsigmoid_backward', 'logsumexp', 'lt', 'mask_scale', 'matmul', 'max_pool', 'max_pool_backward', 'max_pool_gather', 'max_with_index', 'maximum', 'mean', 'measure_fma_peak', 'memory_stats', 'min_with_index', 'minimum', 'mish', 'mish_backward', 'mul', 'ne', 'neg', 'nll_loss', 'nll_loss_backward', 'nonzero', 'norm_backward', 'norm_forward', 'normal_into', 'optim_step', 'permute', 'pow', 'prod', 'promote_types', 'reciprocal', 'refuse_reading', 'refuse_while_recording', 'relu', 'relu_backward', 'remainder', 'require', 'resample', 'reset_peak_memory_stats', 'reshape', 'result_type', 'rnn_backward', 'rnn_forward', 'round', 'rsqrt', 'scatter_into', 'select', 'selu', 'selu_backward', 'set_float32_matmul_precision', 'set_num_threads', 'set_profiling', 'sigmoid', 'sigmoid_backward', 'sign', 'silu', 'silu_backward', 'sin', 'sinh', 'slice', 'softmax', 'softmax_backward', 'softplus', 'softplus_backward', 'softshrink', 'softshrink_backward', 'softsign', 'softsign_backward', 'sort', 'sqrt', 'square', 'square_backward', 'squeeze', 'sub', 'sum', 'take_profile', 'tan', 'tanh', 'tanh_backward', 'tanhshrink', 'tanhshrink_backward', 'threshold', 'threshold_backward', 'to_dlpack', 'transpose', 'trunc', 'uint8', 'unfold', 'uniform_into', 'unsqueeze', 'update_running_statistics', 'use_isa', 'var_mean', 'vector_norm', 'version', 'view', 'where', 'wrap_index']
 class dtype:
     """
     The type of an array's elements.
@@ -69,6 +69,10 @@ class Array:
     def item(self) -> float:
         """
         The only element, as a Python number.
+        """
+    def laid_out_like(self, other: Array) -> builtins.bool:
+        """
+        Whether both have one shape, one dtype, one device and the same strides.
         """
     def matches(self, other: Array) -> builtins.bool:
         """
@@ -382,6 +386,10 @@ def index_copy_into(operation: str, input: Array, dim: typing.SupportsInt | typi
     ...
 def index_select(operation: str, input: Array, dim: typing.SupportsInt | typing.SupportsIndex, index: Array) -> Array:
     ...
+def input_like(given: Array) -> Array:
+    """
+    A copy with the same strides.
+    """
 def integers_into(input: Array, state: Array, low: typing.SupportsInt | typing.SupportsIndex, range: typing.SupportsInt | typing.SupportsIndex) -> None:
     ...
 def le(input: Array | float, other: Array | float, out: Array | None = None) -> Array:
@@ -497,6 +505,8 @@ def relu(input: Array, *args, out: Array | None = None) -> Array:
 def relu_backward(gy: Array, saved: Array, *args) -> Array:
     ...
 def remainder(input: Array | float, other: Array | float, out: Array | None = None) -> Array:
+    ...
+def require(condition: Array, error: str, message: str) -> None:
     ...
 def resample(x: Array, tables: collections.abc.Sequence[tuple[Array, Array] | None]) -> Array:
     ...

@@ -6,6 +6,7 @@ import math
 import warnings
 
 from nncore import _core
+from nncore.grad_mode import _mode
 from nncore.ops.creation import ones, zeros
 from nncore.ops.dropout import dropout
 from nncore.ops.elementwise import where
@@ -75,7 +76,7 @@ def scaled_dot_product_attention(
 def _softmax_or_zeros(scores: Tensor) -> Tensor:
     """softmax over the last dimension, zeros where every score is -inf."""
     blind = (scores == -math.inf).all(-1, keepdim=True)
-    if not blind.any():
+    if _mode.notes is None and not blind.any():  # a plan would not look again
         return softmax(scores, -1)
     # Before softmax too: the gradient through a row of -inf is NaN, whatever it is multiplied with.
     return masked_fill(softmax(masked_fill(scores, blind, 0.0), -1), blind, 0.0)

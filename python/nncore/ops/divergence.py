@@ -14,6 +14,7 @@ from nncore.ops.loss import check_reduction, reduced
 from nncore.ops.pad import pad
 from nncore.ops.pointwise import clamp_max
 from nncore.ops.random import rand
+from nncore.ops.require import require
 from nncore.ops.softmax_xent import log_softmax
 from nncore.ops.sort import argsort, sort
 from nncore.ops.statistics import vector_norm
@@ -129,8 +130,9 @@ def _check_samples(what: str, values: Tensor, weights: Tensor | None) -> None:
             f"wasserstein_distance: expected {what}_weights of the shape of the values {list(values.shape)}, got "
             f"{list(weights.shape)}"
         )
-    if bool((weights.detach() < 0).any()) or not bool((weights.detach().sum(-1) > 0).all()):
-        raise ValueError(f"wasserstein_distance: expected {what}_weights of at least 0 with a sum above 0")
+    expected = f"wasserstein_distance: expected {what}_weights of at least 0 with a sum above 0"
+    require(~(weights.detach() < 0), ValueError, expected)
+    require(weights.detach().sum(-1) > 0, ValueError, expected)
 
 
 # ---- Wasserstein through a critic ----

@@ -8,6 +8,7 @@ from nncore import _core
 from nncore.autograd import is_grad_enabled, record
 from nncore.ops.apply import BinaryRule, Number, native, operand, record_binary, zeros_like
 from nncore.ops.inplace import before, check_writable, inplace_method, write
+from nncore.ops.require import require
 from nncore.tensor import Tensor, tensor_method
 
 
@@ -361,7 +362,11 @@ def _is_integral(x) -> bool:
 
 
 def _refuse_zero(x, y) -> None:
-    if _is_integral(x) and _is_integral(y) and (y == 0 if not isinstance(y, Tensor) else not y.cpu().numpy().all()):
+    if not (_is_integral(x) and _is_integral(y)):
+        return
+    if isinstance(y, Tensor):
+        require(y, RuntimeError, "ZeroDivisionError")
+    elif y == 0:
         raise RuntimeError("ZeroDivisionError")
 
 

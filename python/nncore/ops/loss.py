@@ -11,6 +11,7 @@ from nncore.ops.apply import fit
 from nncore.ops.elementwise import where
 from nncore.ops.piecewise import huber
 from nncore.ops.pointwise import clamp_min, square
+from nncore.ops.require import require
 from nncore.tensor import Tensor
 
 _REDUCTIONS = ("none", "mean", "sum")
@@ -152,8 +153,7 @@ def binary_cross_entropy(
         raise RuntimeError(f"binary_cross_entropy: expected a target of {input.dtype}, got {target.dtype}")
     for name, x in (("input", input), ("target", target)):
         inside = (x.detach() >= 0) & (x.detach() <= 1)  # NaN is not
-        if int(inside.sum()) != x.numel():
-            raise RuntimeError(f"all elements of {name} should be between 0 and 1")
+        require(inside, RuntimeError, f"all elements of {name} should be between 0 and 1")
     loss = _binary_cross_entropy(input, target)
     if weight is not None:
         loss = _scaled("binary_cross_entropy", loss, weight)
@@ -328,9 +328,12 @@ def gaussian_nll_loss(
     tensor(2.)
     """
     reduction = check_reduction(reduction)
-    if (var.detach() < 0).any().item() if isinstance(var, Tensor) else var < 0:
-        raise ValueError("var has negative entry/entries")
-    if not isinstance(var, Tensor):
+    negative = "var has negative entry/entries"
+    if isinstance(var, Tensor):
+        require(~(var.detach() < 0), ValueError, negative)
+    elif var < 0:
+        raise ValueError(negative)
+    else:
         var = float(var) * input.new_ones(input.shape)
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:

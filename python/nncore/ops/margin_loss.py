@@ -16,6 +16,7 @@ from nncore.ops.elementwise import minimum, where
 from nncore.ops.index import gather
 from nncore.ops.loss import LEAST, check_reduction, reduced
 from nncore.ops.pointwise import clamp_min
+from nncore.ops.require import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,11 +100,8 @@ def _class_scores(operation: str, input: Tensor) -> tuple[int, int]:
 def _check_classes(operation: str, target: Tensor, least: int, classes: int) -> None:
     if target.dtype is not _core.dtype.int64:
         raise RuntimeError(f"{operation}: expected class indices of int64, got {target.dtype}")
-    if target.numel() and not least <= int(target.min()) <= int(target.max()) < classes:
-        raise RuntimeError(
-            f"{operation}: target out of range: expected {least} to {classes - 1}, got {int(target.min())} to "
-            f"{int(target.max())}"
-        )
+    expected = f"{operation}: target out of range: expected {least} to {classes - 1}"
+    require((target >= least) & (target < classes), RuntimeError, expected)
 
 
 def multi_margin_loss(

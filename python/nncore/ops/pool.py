@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.autograd import is_grad_enabled, record
+from nncore.ops.require import require
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ _INTEGERS = (_core.dtype.uint8, _core.dtype.int32, _core.dtype.int64)
 
 def _max_pool_of_integers(spatial, name, input, window):
     """By way of float64, which holds integers up to 2^53 exactly."""
-    if input.dtype == _core.dtype.int64 and input.numel() and int(input.abs().max()) > 2**53:
-        raise RuntimeError(f"{name}: expected integers of at most 2^53, got {int(input.abs().max())}")
+    if input.dtype == _core.dtype.int64:
+        require(input.abs() <= 2**53, RuntimeError, f"{name}: expected integers of at most 2^53")
     result = _max_pool(spatial, input.double(), *window)
     return (result[0].to(input.dtype), result[1]) if window[-1] else result.to(input.dtype)
 

@@ -17,6 +17,7 @@ from nncore import _core
 from nncore.autograd import no_grad
 from nncore.ops.creation import empty, get_default_dtype
 from nncore.ops.inplace import check_writable
+from nncore.ops.require import require
 from nncore.tensor import Tensor, tensor_method
 
 if TYPE_CHECKING:
@@ -268,8 +269,8 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     tensor([0., 1.])
     """
     p = input.detach()
-    if p.numel() and not bool(((p >= 0) & (p <= 1)).all()):
-        raise RuntimeError("bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
+    expected = "bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but got false."
+    require((p >= 0) & (p <= 1), RuntimeError, expected)
     return (rand(tuple(p.shape), generator=generator, dtype=p.dtype, device=p.device) < p).to(p.dtype)
 
 

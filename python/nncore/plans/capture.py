@@ -229,7 +229,7 @@ def _signature(value: Any, tensors: list[Tensor]) -> Any:
                 "compute it inside of the captured function"
             )
         array = value._array
-        return ("tensor", array.dtype, array.shape, array.device, value._requires_grad)
+        return ("tensor", array.dtype, array.shape, array.strides, array.device, value._requires_grad)
     if isinstance(value, (list, tuple)):
         return (type(value), *[_signature(part, tensors) for part in value])
     if isinstance(value, dict):

@@ -76,7 +76,7 @@ class Plan:
         for given, own in zip(args, self.inputs, strict=True):
             if not isinstance(given, Tensor) or given._requires_grad is not own._requires_grad:
                 return False
-            if not given._array.matches(own._array):
+            if not given._array.laid_out_like(own._array):
                 return False
         return True
 
@@ -138,7 +138,7 @@ def _with_inputs(value: Any, inputs: list[Tensor]) -> Any:
     if isinstance(value, Tensor):
         own = value
         if not isinstance(value, Parameter):
-            own = Tensor(_core.clone(value._array))
+            own = Tensor(_core.input_like(value._array))
             own._requires_grad = value._requires_grad
         inputs.append(own)
         return own

@@ -18,6 +18,7 @@ from nncore.nn.utils.fusion import (
 from nncore.nn.utils.penalties import clip_weights_, l1_penalty, l2_penalty
 from nncore.ops.creation import tensor
 from nncore.ops.join import cat, stack
+from nncore.ops.require import require
 from nncore.tensor import Tensor
 
 
@@ -47,11 +48,13 @@ def get_total_norm(tensors, norm_type: float = 2.0, error_if_nonfinite: bool = F
     if not tensors:
         return tensor(0.0)
     total = stack([t.norm(norm_type).to(tensors[0].dtype) for t in tensors]).norm(norm_type)
-    if error_if_nonfinite and not math.isfinite(total.item()):
-        raise RuntimeError(
+    if error_if_nonfinite:
+        require(
+            total.isfinite(),
+            RuntimeError,
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be "
             "clipped. To disable this error and scale the gradients by the non-finite norm anyway, set "
-            "`error_if_nonfinite=False`"
+            "`error_if_nonfinite=False`",
         )
     return total
 
