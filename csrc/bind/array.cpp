@@ -5,24 +5,11 @@
 namespace nn {
 namespace {
 
-Scalar item(const Array& x) {
-  refuse_reading("item()");
-  check(x.numel() == 1, "item: a tensor with ", x.numel(), " elements cannot be converted to a number");
-  switch (x.dtype) {
-    case DType::float32:
-      return Scalar::of(static_cast<double>(*x.as<float>()));
-    case DType::float64:
-      return Scalar::of(*x.as<double>());
-    case DType::int32:
-      return Scalar::of(static_cast<int64_t>(*x.as<int32_t>()));
-    case DType::int64:
-      return Scalar::of(*x.as<int64_t>());
-    case DType::uint8:
-      return Scalar::of(static_cast<int64_t>(*x.as<uint8_t>()));
-    case DType::boolean:
-      return Scalar::of(*x.as<bool>());
-  }
-  return Scalar::of(false);
+// The CPU's elements are there; others are waited for, without the interpreter lock.
+Scalar item_of(const Array& x) {
+  if (x.device().type == DeviceType::cpu) return item(x);
+  const WithoutLock unlocked;
+  return item(x);
 }
 
 bool repeats_elements(const Array& x) {
@@ -85,7 +72,7 @@ void bind_array(py::module_& m) {
       .def(
           "shares_memory", [](const Array& x, const Array& y) { return share_memory(x, y); }, py::arg("other"))
       .def("alias", &alias, "The same memory with a count of writes of its own.")
-      .def("item", &item, "The only element, as a Python number.");
+      .def("item", &item_of, "The only element, as a Python number.");
   m.def("empty", &empty, py::arg("shape"), py::arg("dtype"), py::arg("device"), Nogil());
   m.def(
       "full",
@@ -103,6 +90,7 @@ void bind_array(py::module_& m) {
       py::arg("input"), py::arg("value"), Nogil());
   m.def("cast", &cast, py::arg("input"), py::arg("dtype"), Nogil(), "The input itself where it has the dtype.");
   m.def("contiguous", &contiguous, py::arg("input"), Nogil(), "The input itself where it is contiguous.");
+  m.def("to_device", &to_device, py::arg("input"), py::arg("device"), Nogil(), "The input itself where it is there.");
   m.def("clone", &clone, py::arg("input"), Nogil());
   m.def("copy", &copy_into, py::arg("destination"), py::arg("source"), Nogil(), "Broadcasts and converts.");
 }

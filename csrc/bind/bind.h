@@ -61,6 +61,7 @@ void bind_dtype(py::module_& m);
 void bind_array(py::module_& m);
 void bind_interop(py::module_& m);
 void bind_runtime(py::module_& m);
+void bind_cuda(py::module_& m);
 void bind_shape(py::module_& m);
 void bind_elementwise(py::module_& m);
 void bind_gemm(py::module_& m);

@@ -2,10 +2,17 @@
 
 namespace nn {
 
-static void bind_errors() {
+static py::handle out_of_memory;
+
+static void bind_errors(py::module_& m) {
+  out_of_memory = PyErr_NewExceptionWithDoc(
+      "nncore.OutOfMemoryError", "A device has not the memory that was asked for.", PyExc_RuntimeError, nullptr);
+  m.attr("OutOfMemoryError") = out_of_memory;
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);
+    } catch (const OutOfMemoryError& e) {
+      py::set_error(out_of_memory, e.what());
     } catch (const IndexError& e) {
       py::set_error(PyExc_IndexError, e.what());
     } catch (const ValueError& e) {
@@ -22,11 +29,12 @@ static void bind_errors() {
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The native core of nncore: arrays and the operations on them.";
-  nn::bind_errors();
+  nn::bind_errors(m);
   nn::bind_dtype(m);
   nn::bind_array(m);
   nn::bind_interop(m);
   nn::bind_runtime(m);
+  nn::bind_cuda(m);
   nn::bind_shape(m);
   nn::bind_elementwise(m);
   nn::bind_gemm(m);

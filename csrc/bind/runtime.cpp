@@ -22,18 +22,22 @@ void bind_runtime(py::module_& m) {
   m.def("available_isas", &available_isas);
   m.def("current_isa", &current_isa);
   m.def("use_isa", &use_isa, py::arg("name"));
-  m.def("empty_cache", [] { cpu_allocator().empty_cache(); });
-  m.def("reset_peak_memory_stats", [] { cpu_allocator().reset_peak(); });
-  m.def("memory_stats", [] {
-    const MemoryStats stats = cpu_allocator().stats();
-    py::dict result;
-    result["live_bytes"] = stats.live_bytes;
-    result["cached_bytes"] = stats.cached_bytes;
-    result["peak_bytes"] = stats.peak_bytes;
-    result["allocations"] = stats.allocations;
-    result["system_allocations"] = stats.system_allocations;
-    return result;
-  });
+  const auto device = py::arg_v("device", Device{}, "'cpu'");
+  m.def("empty_cache", [](Device d) { allocator(d).empty_cache(); }, device, Nogil());
+  m.def("reset_peak_memory_stats", [](Device d) { allocator(d).reset_peak(); }, device);
+  m.def(
+      "memory_stats",
+      [](Device d) {
+        const MemoryStats stats = allocator(d).stats();
+        py::dict result;
+        result["live_bytes"] = stats.live_bytes;
+        result["cached_bytes"] = stats.cached_bytes;
+        result["peak_bytes"] = stats.peak_bytes;
+        result["allocations"] = stats.allocations;
+        result["system_allocations"] = stats.system_allocations;
+        return result;
+      },
+      device);
   m.def("measure_fma_peak", &measure_fma_peak, py::arg("dtype"), py::arg("device"), Nogil(),
         "Floating operations per second of independent multiply-adds.");
   m.def(

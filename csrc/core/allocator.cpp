@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/backend.h"
 #include "core/error.h"
 #include "core/scratch.h"
 
@@ -100,14 +101,15 @@ class CpuAllocator final : public Allocator {
     ++stats_.system_allocations;
     const size_t alignment = rounded >= 2 * kHugePage ? kHugePage : kAlignment;
     const size_t size = (rounded + alignment - 1) / alignment * alignment;
-    if (asked > (size_t{1} << 62)) fail("out of memory: ", asked, " bytes asked for");
+    if (asked > (size_t{1} << 62)) fail<OutOfMemoryError>("out of memory: ", asked, " bytes asked for");
     void* data = std::aligned_alloc(alignment, size);
     if (data == nullptr) {
       drop_cached();
       data = std::aligned_alloc(alignment, size);
     }
     if (data == nullptr)
-      fail("out of memory: ", asked, " bytes asked for, ", stats_.live_bytes, " bytes are in use by arrays");
+      fail<OutOfMemoryError>("out of memory: ", asked, " bytes asked for, ", stats_.live_bytes,
+                             " bytes are in use by arrays");
     // Large pages save most of the page faults of a large array's first touch. A refusal does no harm.
     if (alignment == kHugePage) madvise(data, size, MADV_HUGEPAGE);
     return data;
@@ -141,13 +143,15 @@ CpuAllocator& the_cpu_allocator() {
 Allocator& cpu_allocator() { return the_cpu_allocator(); }
 
 Allocator& allocator(Device device) {
-  check(device.type == DeviceType::cpu, "device ", to_string(device), " is not available in this build");
-  return the_cpu_allocator();
+  if (device.type == DeviceType::cpu) return the_cpu_allocator();
+  return backend(device).allocator(device.index);
 }
 
 Scratch::Scratch(size_t bytes) : data(the_cpu_allocator().allocate(bytes)), bytes_(bytes) {}
 Scratch::~Scratch() { the_cpu_allocator().release(data, bytes_); }
 
-void throw_scratch_exhausted() { fail("out of memory: a kernel found no working memory for its threads"); }
+void throw_scratch_exhausted() {
+  fail<OutOfMemoryError>("out of memory: a kernel found no working memory for its threads");
+}
 
 }  // namespace nn

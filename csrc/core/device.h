@@ -15,6 +15,6 @@ struct Device {
 };
 
 std::string to_string(Device device);          // "cpu", "cuda:0"
-Device parse_device(const std::string& name);  // the inverse; "cuda" is "cuda:0"
+Device parse_device(const std::string& name);  // the inverse; "cuda" is the current one
 
 }  // namespace nn

@@ -11,6 +11,9 @@ namespace nn {
 struct Error : std::runtime_error {  // RuntimeError: shapes that do not fit, devices, state
   using std::runtime_error::runtime_error;
 };
+struct OutOfMemoryError : Error {  // OutOfMemoryError, a RuntimeError: no memory for an array or a kernel
+  using Error::Error;
+};
 struct IndexError : std::runtime_error {  // IndexError: a dimension or position out of range
   using std::runtime_error::runtime_error;
 };

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 
+#include "core/backend.h"
 #include "core/plan.h"
 #include "core/threads.h"
 
@@ -17,10 +18,28 @@ std::atomic<LaunchCheck> launch_check{nullptr};
 std::mutex profile_mutex;
 std::map<std::string, KernelTime> profile;
 
+// A launch on a device with a stream of its own: this thread goes on at once, unless it is to measure the time.
+void launch_on(Device device, const ErasedKernel& kernel, const void* args) {
+  refuse_while_recording("a launch on a GPU", "Plans are recorded on the CPU only.");
+  Backend& b = backend(device);
+  const bool timed = profiling.load(std::memory_order_relaxed);
+  if (timed) b.synchronize(device.index);
+  const auto start = std::chrono::steady_clock::now();
+  kernel.call(kernel.run, args, b.begin_launch(device.index));
+  b.end_launch(device.index, kernel.name);
+  if (!timed) return;
+  b.synchronize(device.index);
+  add_to_profile(kernel.name, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+}
+
 }  // namespace
 
-void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device) {
+void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device device) {
   if (const LaunchCheck check = launch_check.load(std::memory_order_relaxed)) check(kernel.name);
+  if (device.type != DeviceType::cpu) {
+    launch_on(device, kernel, args);
+    return;
+  }
   if (some_thread_records()) [[unlikely]]
     if (Recording* recording = Recording::current()) recording->launched(kernel, args, bytes);
   const Team team;

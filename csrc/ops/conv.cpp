@@ -3,6 +3,7 @@
 #include "core/launch.h"
 #include "math/conv_window.h"
 #include "ops/elementwise.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -49,8 +50,7 @@ void check_arrays(const std::string& name, const Array& a, const Array& b) {
   check(a.dtype == b.dtype, name, ": expected both inputs to have the same dtype, got ", info(a.dtype).name, " and ",
         info(b.dtype).name);
   check(is_floating(a.dtype), name, ": expected dtype float32 or float64, got ", info(a.dtype).name);
-  check(a.device() == b.device(), name, ": expected both inputs on one device, got ", to_string(a.device()), " and ",
-        to_string(b.device()));
+  check_same_device(name, a, b);
 }
 
 std::optional<Array> check_bias(const ConvShapes& s, const Array& x, const std::optional<Array>& bias,

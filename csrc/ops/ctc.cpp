@@ -1,8 +1,9 @@
 #include "ops/ctc.h"
 
 #include "core/launch.h"
-#include "core/plan.h"
+#include "ops/check_range.h"
 #include "ops/elementwise.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -12,13 +13,7 @@ Array checked(const char* what, const Array& values, const Dims& shape, int64_t 
   check(values.dtype == DType::int64 && values.shape == shape, "ctc_loss: expected ", what, " ", shape,
         " of int64, got ", values.shape, " of ", info(values.dtype).name);
   const Array dense = contiguous(values);
-  const int64_t* const all = dense.as<int64_t>();
-  on_host(
-      [=, count = dense.numel()] {
-        for (int64_t i = 0; i < count; ++i)
-          check(0 <= all[i] && all[i] <= most, "ctc_loss: expected ", what, " of 0 to ", most, ", got ", all[i]);
-      },
-      {all});
+  check_range(dense, 0, most + 1, {Fault::range, text("ctc_loss: expected ", what, " of 0 to "), most, 0});
   return dense;
 }
 
@@ -30,6 +25,7 @@ std::tuple<Array, std::optional<Array>> ctc_loss(const Array& input, const Array
   check(is_floating(input.dtype) && input.ndim() == 3 && labels.ndim() == 2,
         "ctc_loss: expected log_probs [T, N, C] of float32 or float64 and labels [N, S], got ", input.shape, " of ",
         info(input.dtype).name, " and ", labels.shape);
+  check_same_device("ctc_loss", input, labels, frames, lengths);
   const int64_t T = input.shape[0], N = input.shape[1], C = input.shape[2], S = labels.shape[1];
   check(0 <= blank && blank < C, "ctc_loss: blank must be in label range, 0 to ", C - 1, ", got ", blank);
   const Array x = contiguous(input);

@@ -1,22 +1,43 @@
 #include "ops/elementwise.h"
 
 #include "core/launch.h"
+#include "core/plan.h"
+#include "core/transfer.h"
 #include "math/elementwise.h"
 #include "ops/op_info.h"
+#include "ops/same_device.h"
 #include "ops/strided_loop.h"
 
 namespace nn {
 namespace {
 
-Device device_of(const char* operation, const Operand& x, const Operand& y) {
-  const auto* a = std::get_if<Array>(&x);
-  const auto* b = std::get_if<Array>(&y);
-  // A 0-d array goes wherever the other one is, as in PyTorch.
-  if (a != nullptr && b != nullptr)
-    check(a->device() == b->device(), operation, ": expected both inputs on one device, got ", to_string(a->device()),
-          " and ", to_string(b->device()));
-  return a != nullptr ? a->device() : b != nullptr ? b->device() : Device{};
-}
+// The operands where they are computed with. A 0-d array of the CPU goes wherever the other one is, as in PyTorch: as
+// the number that it holds.
+struct Placed {
+  const Operand *x, *y;
+  Device device;
+
+  Placed(const char* operation, const Operand& left, const Operand& right) : x(&left), y(&right) {
+    const auto* a = std::get_if<Array>(x);
+    const auto* b = std::get_if<Array>(y);
+    device = a != nullptr ? a->device() : b != nullptr ? b->device() : Device{};
+    if (a == nullptr || b == nullptr || a->device() == b->device()) return;
+    const auto goes_along = [](const Array& z) { return z.ndim() == 0 && z.device().type == DeviceType::cpu; };
+    if (goes_along(*b)) {
+      y = &number.emplace(item(*b));
+    } else if (goes_along(*a)) {
+      x = &number.emplace(item(*a));
+      device = b->device();
+    } else {
+      fail_devices(operation, a->device(), b->device());
+    }
+  }
+  Placed(const Placed&) = delete;
+  Placed& operator=(const Placed&) = delete;
+
+ private:
+  std::optional<Operand> number;
+};
 
 // PyTorch's promotion has three levels: arrays with dimensions, 0-d arrays, numbers. A lower level counts only where
 // its category is higher.
@@ -55,7 +76,8 @@ const Dims& shape_of(const Operand& x) {
   return a != nullptr ? a->shape : scalar;
 }
 
-void check_out(const char* operation, const Array& out, const Dims& shape, DType dtype) {
+void check_out(const char* operation, const Array& out, const Dims& shape, DType dtype, Device device) {
+  if (out.device() != device) fail_devices(operation, device, out.device());
   check(out.shape == shape, operation, ": output with shape ", out.shape, " doesn't match the broadcast shape ", shape);
   check(info(out.dtype).category >= info(dtype).category, operation, ": result type ", info(dtype).name,
         " can't be cast to the desired output type ", info(out.dtype).name);
@@ -83,6 +105,31 @@ void set_params(double (&target)[kUnaryParams], const double* params) {
 
 }  // namespace
 
+void fail_devices(const std::string& operation, Device a, Device b) {
+  fail(operation, ": Expected all tensors to be on the same device, but found at least two devices, ", to_string(a),
+       " and ", to_string(b), "!");
+}
+
+Scalar item(const Array& x) {
+  refuse_reading("item()");
+  check(x.numel() == 1, "item: a tensor with ", x.numel(), " elements cannot be converted to a number");
+  switch (x.dtype) {
+    case DType::float32:
+      return Scalar::of(static_cast<double>(first_element<float>(x)));
+    case DType::float64:
+      return Scalar::of(first_element<double>(x));
+    case DType::int32:
+      return Scalar::of(static_cast<int64_t>(first_element<int32_t>(x)));
+    case DType::int64:
+      return Scalar::of(first_element<int64_t>(x));
+    case DType::uint8:
+      return Scalar::of(static_cast<int64_t>(first_element<uint8_t>(x)));
+    case DType::boolean:
+      return Scalar::of(first_element<bool>(x));
+  }
+  return Scalar::of(false);
+}
+
 bool overlaps_badly(const Array& out, const Array& x) {
   if (!share_memory(out, x)) return false;
   return !(out.offset == x.offset && out.shape == x.shape && out.strides == x.strides && out.dtype == x.dtype);
@@ -91,7 +138,7 @@ bool overlaps_badly(const Array& out, const Array& x) {
 Array unary(int op, const Array& input, const double* params, const std::optional<Array>& out) {
   const OpInfo& op_info = unary_ops()[op];
   const DType dtype = op_info.floating_only && !is_floating(input.dtype) ? DType::float32 : input.dtype;
-  if (out) check_out(op_info.name, *out, input.shape, dtype);
+  if (out) check_out(op_info.name, *out, input.shape, dtype, input.device());
   const Array x = cast(safe_input(input, out), dtype);
   const Array y = result_for(out, x.shape, dtype, x.device());
   UnaryArgs args{loop_over<2>(op_info.name, y, x), dtype, {}};
@@ -105,6 +152,7 @@ Array unary_backward(int op, const Array& gy, const Array& saved, const double* 
   check(gy.dtype == saved.dtype && is_floating(gy.dtype), op_info.name,
         "_backward: expected two arrays of one floating dtype, got ", info(gy.dtype).name, " and ",
         info(saved.dtype).name);
+  check_same_device(op_info.name, gy, saved);
   const Array gx = empty(broadcast_shapes(op_info.name, gy.shape, saved.shape), gy.dtype, gy.device());
   UnaryBackwardArgs args{loop_over<3>(op_info.name, gx, gy, saved), gy.dtype, {}};
   set_params(args.params, params);
@@ -112,18 +160,20 @@ Array unary_backward(int op, const Array& gy, const Array& saved, const double* 
   return gx;
 }
 
-Array binary(int op, const Operand& x, const Operand& y, const std::optional<Array>& out) {
+Array binary(int op, const Operand& left, const Operand& right, const std::optional<Array>& out) {
   const OpInfo& op_info = binary_ops()[op];
-  const Device device = device_of(op_info.name, x, y);
-  DType dtype = common_dtype(x, y);
+  DType dtype = common_dtype(left, right);
   if (op_info.floating_only && !is_floating(dtype)) dtype = DType::float32;
   check<NotImplementedError>(!op_info.integer_only || !is_floating(dtype), op_info.name,
                              ": expected integers or booleans, got ", info(dtype).name);
-  check(!op_info.numbers_only || !(is_boolean(x) || is_boolean(y)), op_info.name,
+  check(!op_info.numbers_only || !(is_boolean(left) || is_boolean(right)), op_info.name,
         ": expected numbers, got bool. Where a mask is to be inverted or combined, use `~`, `^` or `logical_xor`.");
+  const Placed placed(op_info.name, left, right);
+  const Operand &x = *placed.x, &y = *placed.y;
+  const Device device = placed.device;
   const DType result_dtype = op_info.predicate ? DType::boolean : dtype;
   const Dims shape = broadcast_shapes(op_info.name, shape_of(x), shape_of(y));
-  if (out) check_out(op_info.name, *out, shape, result_dtype);
+  if (out) check_out(op_info.name, *out, shape, result_dtype, device);
   const Array z = result_for(out, shape, result_dtype, device);
   // A number goes along by value; the loop sees it as one element that is repeated.
   const auto* const x_number = std::get_if<Scalar>(&x);
@@ -142,16 +192,23 @@ Array binary(int op, const Operand& x, const Operand& y, const std::optional<Arr
   return finish(z, out);
 }
 
-Array where(const Array& given, const Operand& x, const Operand& y) {
+Array where(const Array& given, const Operand& left, const Operand& right) {
   check(given.dtype == DType::boolean || given.dtype == DType::uint8, "where: expected a condition of dtype bool, got ",
         info(given.dtype).name);
-  const Array condition = cast(given, DType::boolean);
-  const DType dtype = common_dtype(x, y);
-  const Device device = condition.device();
+  const DType dtype = common_dtype(left, right);
+  const Placed placed("where", left, right);
+  const Operand &x = *placed.x, &y = *placed.y;
+  const bool arrays = std::holds_alternative<Array>(x) || std::holds_alternative<Array>(y);
+  const Device device = arrays && given.ndim() == 0 ? placed.device : given.device();
+  const Array condition = cast(given.ndim() == 0 ? to_device(given, device) : given, DType::boolean);
   for (const Operand* operand : {&x, &y})
     if (const auto* number = std::get_if<Scalar>(operand)) check_fits("where", *number, dtype);
-  const Array a = as_array(x, dtype, device), b = as_array(y, dtype, device);
-  check(a.device() == device && b.device() == device, "where: expected all inputs on one device");
+  const auto placed_array = [&](const Operand& operand) {
+    const Array array = as_array(operand, dtype, device);
+    return array.ndim() == 0 ? to_device(array, device) : array;
+  };
+  const Array a = placed_array(x), b = placed_array(y);
+  check_same_device("where", condition, a, b);
   const Dims shape = broadcast_shapes("where", broadcast_shapes("where", condition.shape, a.shape), b.shape);
   const Array z = empty(shape, dtype, device);
   launch(kernels(device).elementwise.where, WhereArgs{loop_over<4>("where", z, condition, a, b), dtype}, device);
@@ -173,9 +230,25 @@ Array clone(const Array& x) {
   return y;
 }
 
+Array to_device(const Array& x, Device device) {
+  if (x.device() == device) return x;
+  const Array y = empty(x.shape, x.dtype, device);
+  transfer(y, contiguous(x));
+  return y;
+}
+
 void copy_into(const Array& destination, const Array& source) {
-  check(destination.device() == source.device(), "copy: expected both arrays on one device, got ",
-        to_string(destination.device()), " and ", to_string(source.device()));
+  if (destination.device() != source.device()) {
+    // What is broadcast is so after the journey, what is converted before it.
+    const Array x = contiguous(cast(source, destination.dtype));
+    if (destination.is_contiguous() && destination.shape == x.shape) {
+      transfer(destination, x);
+      destination.touch();
+    } else {
+      copy_into(destination, to_device(x, destination.device()));
+    }
+    return;
+  }
   const Array x = overlaps_badly(destination, source) ? clone(source) : source;
   const CastArgs args{loop_over<2>("copy", destination, x), destination.dtype, x.dtype};
   launch(kernels(destination.device()).elementwise.cast, args, destination.device());

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "core/launch.h"
+#include "ops/same_device.h"
 #include "ops/shape.h"
 #include "ops/strided_loop.h"
 
@@ -32,15 +33,13 @@ void check_inputs(const char* operation, const Array& a, const Array& b, const s
   check(a.dtype == b.dtype, operation, ": expected both inputs to have the same dtype, got ", info(a.dtype).name,
         " and ", info(b.dtype).name);
   check<NotImplementedError>(a.dtype != DType::boolean, operation, ": expected numbers, got bool");
-  check(a.device() == b.device(), operation, ": expected both inputs on one device, got ", to_string(a.device()),
-        " and ", to_string(b.device()));
+  check_same_device(operation, a, b, bias);
   check(a.shape.back() == b.shape[b.ndim() - 2], operation, ": inner dimensions do not agree (", a.shape, " @ ",
         b.shape, ")");
   if (!bias) return;
   const bool fits = bias->ndim() == 1 && (bias->shape[0] == b.shape.back() || bias->shape[0] == 1);
-  check(fits && bias->dtype == a.dtype && bias->device() == a.device(), operation, ": expected a bias of ",
-        b.shape.back(), " elements with the inputs' dtype and device, got ", bias->shape, " of ",
-        info(bias->dtype).name);
+  check(fits && bias->dtype == a.dtype, operation, ": expected a bias of ", b.shape.back(),
+        " elements with the inputs' dtype, got ", bias->shape, " of ", info(bias->dtype).name);
 }
 
 // a [..., M, K] as one matrix [... M, K], where b is a single matrix and the strides of a allow it.

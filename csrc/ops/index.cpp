@@ -4,9 +4,12 @@
 
 #include "core/launch.h"
 #include "core/plan.h"
+#include "core/transfer.h"
+#include "ops/check_range.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
 #include "ops/reduce_plan.h"
+#include "ops/same_device.h"
 #include "ops/shape.h"
 #include "ops/strided_loop.h"
 
@@ -15,25 +18,22 @@ namespace {
 
 const IndexKernels& table(const Array& x) { return kernels(x.device()).index; }
 
-// Contiguous int64 with every element in [low, high), else an error of class E.
-template <class E>
-Array checked(const char* operation, const Array& index, int64_t low, int64_t high, int64_t dim) {
+// An index along a dimension as kernels read it: contiguous int64 in [-size or 0, size), and where kernels report
+// what is not.
+struct Places {
+  Array array;
+  FaultSite fault;
+};
+
+Places places_in(const char* operation, Fault::Kind kind, const Array& index, int64_t size, int64_t dim,
+                 bool negative = false) {
   check(index.dtype == DType::int64 || index.dtype == DType::int32, operation,
         ": expected an index of dtype int64 or int32, got ", info(index.dtype).name);
-  const Array places = contiguous(cast(index, DType::int64));
-  const Array found = empty({}, DType::int64, index.device());
-  const int64_t* const first = places.as<int64_t>();
-  const int64_t* const bad = found.as<int64_t>();
-  launch(table(index).check, CheckIndexArgs{first, places.numel(), low, high, found.as<int64_t>()}, index.device());
-  const std::string name(operation);
-  on_host(
-      [=] {
-        if (*bad >= 0)
-          fail<E>(name, name.empty() ? "" : ": ", "index ", first[*bad], " is out of bounds for dimension ", dim,
-                  " with size ", high);
-      },
-      {first, bad});
-  return places;
+  const Array array = contiguous(cast(index, DType::int64));
+  const Fault fault{kind, operation, dim, size};
+  if (index.device().type != DeviceType::cpu) return {array, fault_site(index.device(), fault)};
+  check_range(array, negative ? -size : 0, size, fault);
+  return {array, {}};
 }
 
 // A 0-d array as one of a single element, so that there is a dimension to index.
@@ -42,15 +42,16 @@ Array with_dim(const Array& x) { return x.ndim() > 0 ? x : unsqueeze(x, 0); }
 // source as something that writing to x does not change.
 Array apart(const Array& source, const Array& x) { return share_memory(source, x) ? clone(source) : source; }
 
-IndexArgs slices(const char* operation, const Array& x, int d, const Array& places, const Array& y) {
+IndexArgs slices(const char* operation, const Array& x, int d, const Places& places, const Array& y) {
   const Reduction along(operation, x, Dims{d}, true);
   IndexArgs args{};
   args.dtype = x.dtype;
   args.x = x.data();
   args.y = y.data();
-  args.index = places.as<int64_t>();
+  args.index = places.array.as<int64_t>();
   args.extent = x.shape[d];
-  args.count = places.numel();
+  args.count = places.array.numel();
+  args.fault = places.fault;
   args.x_step = x.strides[d];
   args.y_step = y.strides[d];
   set_kept(args, kept_loops(x, y, along));
@@ -60,6 +61,7 @@ IndexArgs slices(const char* operation, const Array& x, int d, const Array& plac
 void put_slices(const char* operation, const Kernel<IndexArgs>& kernel, const Array& input, int64_t dim,
                 const Array& index, const Array& given) {
   const int d = normalize_dim(operation, dim, input.ndim());
+  check_same_device(operation, input, index, given);
   const Array x = with_dim(input), source = apart(with_dim(given), input);
   check<IndexError>(index.ndim() <= 1, operation, ": Index is supposed to be a vector, got shape ", index.shape);
   check(source.dtype == x.dtype, operation, ": expected a source of dtype ", info(x.dtype).name, ", got ",
@@ -68,16 +70,18 @@ void put_slices(const char* operation, const Kernel<IndexArgs>& kernel, const Ar
   expected[d] = index.numel();
   check(source.shape == expected, operation, ": expected a source of shape ", expected, " for an index of ",
         index.numel(), " places along dimension ", d, " of ", x.shape, ", got ", source.shape);
-  const Array places = checked<IndexError>(operation, index, 0, x.shape[d], d);
+  const Places places = places_in(operation, Fault::slice, index, x.shape[d], d);
   launch(kernel, slices(operation, x, d, places, source), x.device());
   input.touch();
 }
 
-GatherArgs lines(const Array& x, int d, const Array& places, const Array& y) {
+GatherArgs lines(const Array& x, int d, const Places& places, const Array& y) {
   GatherArgs args{};
   args.dtype = x.dtype;
-  Dims shape = places.shape, strides[3] = {y.strides, places.strides, x.strides};
+  Dims shape = places.array.shape, strides[3] = {y.strides, places.array.strides, x.strides};
   args.count = shape[d];
+  args.extent = x.shape[d];
+  args.fault = places.fault;
   shape.erase(d);
   for (int n = 0; n < 3; ++n) {
     args.step[n] = strides[n][d];
@@ -85,7 +89,7 @@ GatherArgs lines(const Array& x, int d, const Array& places, const Array& y) {
   }
   args.loop = simplify<3>(shape, strides);
   args.loop.data[0] = y.data();
-  args.loop.data[1] = places.data();
+  args.loop.data[1] = places.array.data();
   args.loop.data[2] = x.data();
   return args;
 }
@@ -102,23 +106,19 @@ void check_lines(const char* operation, const Array& x, int d, const Array& inde
 }  // namespace
 
 Array wrap_index(const Array& index, int64_t size, int64_t dim) {
-  const Array places = checked<IndexError>("", index, -size, size, dim);
-  Array wrapped = empty(places.shape, DType::int64, index.device());
-  const int64_t* const from = places.as<int64_t>();
-  int64_t* const to = wrapped.as<int64_t>();
-  on_host(
-      [=, count = places.numel()] {
-        std::transform(from, from + count, to, [=](int64_t i) { return i < 0 ? i + size : i; });
-      },
-      {from, to});
+  const Places places = places_in("", Fault::slice, index, size, dim, true);
+  const Array wrapped = empty(places.array.shape, DType::int64, index.device());
+  const WrapIndexArgs args{places.array.as<int64_t>(), wrapped.as<int64_t>(), wrapped.numel(), size, places.fault};
+  launch(table(index).wrap, args, index.device());
   return wrapped;
 }
 
 Array index_select(const char* operation, const Array& input, int64_t dim, const Array& index) {
   const int d = normalize_dim(operation, dim, input.ndim());
   const Array x = with_dim(input);
+  check_same_device(operation, input, index);
   check<IndexError>(index.ndim() <= 1, operation, ": Index is supposed to be a vector, got shape ", index.shape);
-  const Array places = checked<IndexError>(operation, index, 0, x.shape[d], d);
+  const Places places = places_in(operation, Fault::slice, index, x.shape[d], d);
   Dims shape = x.shape;
   shape[d] = index.numel();
   const Array y = empty(shape, x.dtype, x.device());
@@ -136,10 +136,11 @@ void index_add_into(const char* operation, const Array& x, int64_t dim, const Ar
 
 Array gather(const char* operation, const Array& input, int64_t dim, const Array& index) {
   const int d = normalize_dim(operation, dim, input.ndim());
+  check_same_device(operation, input, index);
   if (index.numel() == 0) return empty(index.shape, input.dtype, input.device());  // of any shape, as in PyTorch
   const Array x = with_dim(input), at = with_dim(index);
   check_lines(operation, x, d, at);
-  const Array places = checked<Error>(operation, at, 0, x.shape[d], d);
+  const Places places = places_in(operation, Fault::element, at, x.shape[d], d);
   const Array y = empty(at.shape, x.dtype, x.device());
   if (y.numel() > 0) launch(table(x).gather, lines(x, d, places, y), x.device());
   return index.ndim() > 0 ? y : reshape(y, {});
@@ -148,6 +149,7 @@ Array gather(const char* operation, const Array& input, int64_t dim, const Array
 void scatter_into(const char* operation, const Array& input, int64_t dim, const Array& index, const Array& given,
                   bool accumulate) {
   const int d = normalize_dim(operation, dim, input.ndim());
+  check_same_device(operation, input, index, given);
   const Array x = with_dim(input), at = with_dim(index), source = apart(with_dim(given), input);
   if (at.numel() == 0) return;
   check(source.dtype == x.dtype, operation, ": Expected self.dtype to be equal to src.dtype, got ", info(x.dtype).name,
@@ -158,7 +160,7 @@ void scatter_into(const char* operation, const Array& input, int64_t dim, const 
   for (int i = 0; i < at.ndim(); ++i)
     check(at.shape[i] <= source.shape[i], operation, ": Expected index ", at.shape, " to be no larger than src ",
           source.shape, " in dimension ", i);
-  const Array places = checked<Error>(operation, at, 0, x.shape[d], d);
+  const Places places = places_in(operation, Fault::element, at, x.shape[d], d);
   const GatherArgs args = lines(x, d, places, view(source, at.shape, source.strides, source.offset));
   launch(accumulate ? table(x).scatter_add : table(x).scatter, args, x.device());
   input.touch();
@@ -167,7 +169,7 @@ void scatter_into(const char* operation, const Array& input, int64_t dim, const 
 Array nonzero(const Array& input) {
   const Array x = contiguous(input);
   refuse_reading("a shape that depends on values (nonzero, boolean masks)");
-  const int64_t count = count_nonzero(x, std::nullopt).as<int64_t>()[0];
+  const auto count = first_element<int64_t>(count_nonzero(x, std::nullopt));
   const Array y = empty({count, x.ndim()}, DType::int64, x.device());
   NonzeroArgs args{x.dtype, x.data(), y.as<int64_t>(), count, x.ndim(), {}};
   std::copy(x.shape.begin(), x.shape.end(), args.shape);
@@ -205,6 +207,7 @@ Array cat(const std::vector<Array>& arrays, int64_t dim) {
   const Array* like = &arrays[0];
   DType dtype = arrays[0].dtype;
   for (const Array& x : arrays) {
+    check_same_device("cat", arrays[0], x);
     check(x.ndim() > 0, "cat: zero-dimensional tensor cannot be concatenated");
     dtype = promote(dtype, x.dtype);
     if (like->shape == Dims{0}) like = &x;  // a 1-d empty array fits everything, as in PyTorch

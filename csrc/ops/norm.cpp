@@ -2,6 +2,7 @@
 
 #include "core/launch.h"
 #include "ops/elementwise.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -52,6 +53,8 @@ std::tuple<Array, Array> norm_forward(const Array& input, const std::optional<Ar
                                       const std::optional<Statistics>& fixed) {
   const char* operation = "norm";
   check_groups(operation, input, groups);
+  check_same_device(operation, input, weight, bias);
+  if (fixed) check_same_device(operation, input, fixed->mean, fixed->var);
   const Array x = contiguous(input), y = empty(x.shape, x.dtype, x.device());
   const int64_t count = count_groups(groups);
   const Array stats = empty({2, count}, DType::float64, x.device());
@@ -75,6 +78,7 @@ std::tuple<std::optional<Array>, std::optional<Array>, std::optional<Array>> nor
     const NormGroups& groups, bool fixed, const NormWanted& wanted) {
   const char* operation = "norm_backward";
   check_groups(operation, input, groups);
+  check_same_device(operation, input, gradient, weight, statistics);
   check(gradient.dtype == input.dtype && gradient.shape == input.shape, operation, ": expected a gradient ",
         input.shape, " of ", info(input.dtype).name, ", got ", gradient.shape, " of ", info(gradient.dtype).name);
   const Array stats = checked(operation, "the statistics", statistics, 2 * count_groups(groups), DType::float64);
@@ -102,6 +106,7 @@ void update_running_statistics(const Array& running_mean, const Array& running_v
                                double momentum, const std::optional<Array>& batches) {
   const char* operation = "update_running_statistics";
   const int64_t channels = running_mean.numel(), samples = channels > 0 ? stats.numel() / (2 * channels) : 0;
+  check_same_device(operation, running_mean, running_var, stats, batches);
   check(is_floating(running_mean.dtype) && stats.dtype == DType::float64 && stats.is_contiguous() &&
             stats.numel() == 2 * samples * channels,
         operation, ": expected statistics of ", channels, " channels, got ", stats.shape);
@@ -146,6 +151,7 @@ Array local_response_norm(const Array& input, const LocalResponse& options) {
 
 Array local_response_norm_backward(const Array& gradient, const Array& input, const LocalResponse& options) {
   LocalResponseArgs args = response_args(input, options);
+  check_same_device("local_response_norm_backward", input, gradient);
   check(gradient.dtype == input.dtype && gradient.shape == input.shape,
         "local_response_norm_backward: expected a gradient ", input.shape, " of ", info(input.dtype).name, ", got ",
         gradient.shape, " of ", info(gradient.dtype).name);

@@ -2,8 +2,9 @@
 
 #include "core/kernel_table.h"
 #include "core/launch.h"
-#include "core/plan.h"
+#include "core/transfer.h"
 #include "ops/elementwise.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -17,34 +18,38 @@ const Kernel<OptimArgs>& find_kernel(const std::string& algorithm, Device device
 }
 
 void check_like(const std::string& algorithm, const char* what, const Array& x, const Array& param) {
-  check(x.shape == param.shape && x.dtype == param.dtype && x.device() == param.device(), algorithm, ": ", what,
-        " expects shape ", param.shape, " and dtype ", info(param.dtype).name, " of its parameter, got ", x.shape,
-        " and ", info(x.dtype).name);
+  check_same_device(algorithm, param, x);
+  check(x.shape == param.shape && x.dtype == param.dtype, algorithm, ": ", what, " expects shape ", param.shape,
+        " and dtype ", info(param.dtype).name, " of its parameter, got ", x.shape, " and ", info(x.dtype).name);
 }
 
 void check_item(const std::string& algorithm, const OptimItem& item, const Array& hyper) {
   const Array& param = *item.param;
   check<TypeError>(is_floating(param.dtype), algorithm, ": expected floating point parameters, got ",
                    info(param.dtype).name);
-  check(param.device() == hyper.device(), algorithm, ": expected all parameters on one device");
+  check_same_device(algorithm, hyper, param, *item.grad);
   check_like(algorithm, "the gradient", *item.grad, param);
   for (const Array* state : item.state) {
     if (state == nullptr) continue;
     check_like(algorithm, "the state", *state, param);
     check(state->is_contiguous(), algorithm, ": expected contiguous state");
   }
-  if (item.step != nullptr)
+  if (item.step != nullptr) {
+    check_same_device(algorithm, param, *item.step);
     check(item.step->dtype == DType::float32 && item.step->numel() == 1, algorithm,
           ": expected `step` to be one float32, got shape ", item.step->shape, " and ", info(item.step->dtype).name);
+  }
   const int scalars = algorithm == "asgd" ? 2 : algorithm == "nadam" ? 1 : 0;
   for (int i = 0; i < scalars; ++i)
     check<TypeError>(item.scalar[i] != nullptr && item.step != nullptr, algorithm, ": expected `step` and ", scalars,
                      " scalar states");
   for (const Array* scalar : item.scalar)
-    if (scalar != nullptr)
+    if (scalar != nullptr) {
+      check_same_device(algorithm, param, *scalar);
       check(is_floating(scalar->dtype) && scalar->numel() == 1, algorithm,
             ": expected a scalar state to be one float32 or float64, got shape ", scalar->shape, " and ",
             info(scalar->dtype).name);
+    }
   check(0 <= item.group && item.group < hyper.shape[0], algorithm, ": group ", item.group, " of ", hyper.shape[0]);
 }
 
@@ -59,7 +64,8 @@ void optim_step(const std::string& algorithm, const std::vector<OptimItem>& item
   // The table is an array so that it comes from the same memory as everything else that a launch reads.
   const int64_t bytes = static_cast<int64_t>(items.size() * sizeof(OptimTensor));
   const Array table = empty({bytes}, DType::uint8, hyper.device());
-  OptimTensor* rows = table.as<OptimTensor>();
+  std::vector<OptimTensor> rows;
+  rows.reserve(items.size());
   std::vector<Array> copies;                  // keeps contiguous copies alive until the kernel has run
   std::vector<std::pair<Array, Array>> back;  // (parameter, its contiguous copy)
   int64_t blocks = 0;
@@ -87,9 +93,9 @@ void optim_step(const std::string& algorithm, const std::vector<OptimItem>& item
     for (int i = 0; i < kOptimScalars; ++i)
       if (item.scalar[i] != nullptr) row.scalar[i] = {item.scalar[i]->dtype, item.scalar[i]->data()};
     blocks += (row.size + kOptimBlock - 1) / kOptimBlock;
-    *rows++ = row;
+    rows.push_back(row);
   }
-  if (Recording* recording = Recording::current()) recording->uploaded(table.data(), table.data(), bytes);
+  upload(table, rows.data(), static_cast<size_t>(bytes));
   launch(kernel, {table.as<OptimTensor>(), static_cast<int64_t>(items.size()), blocks}, hyper.device());
   for (const auto& [param, copy] : back) copy_into(param, copy);
   for (const OptimItem& item : items) {

@@ -5,6 +5,7 @@
 #include "core/launch.h"
 #include "math/conv_window.h"
 #include "ops/elementwise.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -104,6 +105,7 @@ void check_gradient(const char* operation, const Array& gy, const Dims& pooled, 
 }
 
 MaxPoolIndexArgs index_args(const Array& gx, const Array& gy, const Array& index, int spatial) {
+  check_same_device("max_pool", gy, index);
   check(index.dtype == DType::int32 && index.is_contiguous(), "max_pool: expected the index that max_pool made");
   const auto plane = [spatial](const Dims& shape) { return Dims(shape.end() - spatial, shape.end()).product(); };
   const int64_t planes = Dims(gx.shape.begin(), gx.shape.end() - spatial).product();

@@ -1,6 +1,7 @@
 #include "core/launch.h"
 #include "ops/elementwise.h"
 #include "ops/pool.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -13,6 +14,10 @@ ResampleAxis axis_of(int64_t in, const ResampleTable& table, DType dtype) {
         info(dtype).name, ", got ", index.shape, " of ", info(index.dtype).name, " and ", weight.shape, " of ",
         info(weight.dtype).name);
   ResampleAxis axis{in, index.shape[1], index.shape[0], false, index.as<int32_t>(), weight.data()};
+  if (index.device().type != DeviceType::cpu) {  // such kernels look at each index
+    axis.padded = true;
+    return axis;
+  }
   for (int64_t i = 0; i < index.numel(); ++i) {
     check(0 <= axis.index[i] && axis.index[i] <= in, "resample: index ", axis.index[i], " is not in [0, ", in, "]");
     axis.padded |= axis.index[i] == in;
@@ -36,6 +41,7 @@ Array resample(const Array& input, const std::vector<std::optional<ResampleTable
     if (i < 3 - spatial) continue;
     int64_t& extent = shape[shape.size() - 3 + i];
     const std::optional<ResampleTable>& table = tables[i - 3 + spatial];
+    if (table) check_same_device("resample", input, table->index, table->weight);
     args.axis[i] =
         table ? axis_of(extent, *table, input.dtype) : ResampleAxis{extent, extent, 1, false, nullptr, nullptr};
     extent = args.axis[i].out;

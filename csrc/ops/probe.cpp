@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/backend.h"
 #include "core/error.h"
 #include "core/launch.h"
+#include "core/transfer.h"
 
 namespace nn {
 
@@ -13,13 +15,15 @@ double measure_fma_peak(DType dtype, Device device) {
                    "measure_fma_peak: expected float32 or float64, got ", info(dtype).name);
   constexpr int kRuns = 20;
   constexpr int64_t kRounds = int64_t{1} << 19;
+  const Array flops = empty({2}, DType::float64, device);
   double best = 0;
   for (int run = 0; run < kRuns; ++run) {
-    double flops[2] = {};
+    synchronize(device);
     const auto start = std::chrono::steady_clock::now();
-    launch(kernels(device).probe.fma, ProbeArgs{dtype, kRounds, flops}, device);
+    launch(kernels(device).probe.fma, ProbeArgs{dtype, kRounds, flops.as<double>()}, device);
+    synchronize(device);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    best = std::max(best, flops[0] / seconds);
+    best = std::max(best, first_element<double>(flops) / seconds);
   }
   return best;
 }

@@ -4,13 +4,16 @@
 
 #include "core/launch.h"
 #include "ops/elementwise.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
 
 RandomState* state_of(const char* operation, const Array& state, Device device) {
-  check(state.dtype == DType::int64 && state.shape == Dims{2} && state.is_contiguous() && state.device() == device,
-        operation, ": expected the state of a generator on ", to_string(device));
+  check(state.device() == device, operation, ": Expected a '", to_string(device),
+        "' device type for generator but found '", to_string(state.device()), "'");
+  check(state.dtype == DType::int64 && state.shape == Dims{2} && state.is_contiguous(), operation,
+        ": expected the state of a generator");
   return reinterpret_cast<RandomState*>(state.as<int64_t>());
 }
 
@@ -84,6 +87,7 @@ std::pair<Array, Array> dropout(const Array& input, double p, const Array& state
 }
 
 Array mask_scale(const Array& input, const Array& given, double scale) {
+  check_same_device("mask_scale", input, given);
   check(given.dtype == DType::boolean && given.shape == input.shape, "mask_scale: expected a boolean mask of shape ",
         input.shape, ", got ", given.shape, " of ", info(given.dtype).name);
   const Array x = contiguous(input), mask = contiguous(given);

@@ -1,9 +1,10 @@
 #include "ops/rnn.h"
 
 #include "core/launch.h"
-#include "core/plan.h"
+#include "ops/check_range.h"
 #include "ops/elementwise.h"
 #include "ops/gemm.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -17,23 +18,20 @@ RnnMode parse_mode(const std::string& name) {
 }
 
 void expect(const std::string& mode, const char* what, const Array& x, const Dims& shape, const Array& like) {
-  check(x.shape == shape && x.dtype == like.dtype && x.device() == like.device(), mode, ": expected ", what, " ", shape,
-        " of ", info(like.dtype).name, ", got ", x.shape, " of ", info(x.dtype).name);
+  check_same_device(mode, like, x);
+  check(x.shape == shape && x.dtype == like.dtype, mode, ": expected ", what, " ", shape, " of ", info(like.dtype).name,
+        ", got ", x.shape, " of ", info(x.dtype).name);
 }
 
 // Lengths as the kernel reads them; `kept` owns them.
-const int64_t* prepare_lengths(const std::string& mode, const MaybeArray& lengths, int64_t T, int64_t N, Array& kept) {
+const int64_t* prepare_lengths(const std::string& mode, const MaybeArray& lengths, const Array& like, Array& kept) {
   if (!lengths) return nullptr;
+  const int64_t T = like.shape[0], N = like.shape[1];
+  check_same_device(mode, like, *lengths);
   check(lengths->dtype == DType::int64 && lengths->shape == Dims{N}, mode, ": expected lengths [", N,
         "] of int64, got ", lengths->shape, " of ", info(lengths->dtype).name);
   kept = contiguous(*lengths);
-  const int64_t* const all = kept.as<int64_t>();
-  on_host(
-      [=] {
-        for (int64_t n = 0; n < N; ++n)
-          check(all[n] >= 0 && all[n] <= T, mode, ": expected lengths from 0 to ", T, ", got ", all[n]);
-      },
-      {all});
+  check_range(kept, 0, T + 1, {Fault::range, mode + ": expected lengths from 0 to ", T, 0});
   return kept.as<int64_t>();
 }
 
@@ -83,7 +81,7 @@ RnnResult rnn_forward(const std::string& mode, const Array& x, const Array& h0, 
   args.dtype = x.dtype;
   args.T = T, args.N = N, args.H = H;
   args.reverse = reverse;
-  args.lengths = prepare_lengths(mode, lengths, T, N, kept_lengths);
+  args.lengths = prepare_lengths(mode, lengths, x, kept_lengths);
   args.w_hh = w.data(), args.b_hh = data_of(b);
   args.h0 = h.data(), args.c0 = data_of(c);
   args.gates = r.gates.data(), args.y = r.y.data();
@@ -129,7 +127,7 @@ RnnGradients rnn_backward(const std::string& mode, const MaybeArray& gy, const M
   args.dtype = gates.dtype;
   args.T = T, args.N = N, args.H = H;
   args.reverse = reverse;
-  args.lengths = prepare_lengths(name, lengths, T, N, kept_lengths);
+  args.lengths = prepare_lengths(name, lengths, h_before, kept_lengths);
   args.w_hh = w.data(), args.gy = data_of(g);
   args.gy_step = g ? g->strides[0] : 0, args.gy_row = g ? g->strides[1] : 0;
   args.gates = gates.data(), args.h_before = h_before.data();

@@ -1,8 +1,10 @@
 #include "ops/softmax_xent.h"
 
+#include "core/faults.h"
 #include "core/launch.h"
 #include "core/plan.h"
 #include "ops/elementwise.h"
+#include "ops/same_device.h"
 
 namespace nn {
 namespace {
@@ -90,29 +92,33 @@ void point_to_saved(ClassLossArgs& args, const Array& saved, int64_t stats) {
 
 std::tuple<Array, Array> forward(const char* operation, const Kernel<ClassLossArgs>& kernel, const Array& input,
                                  const ClassLoss& loss, int64_t stats) {
+  check_same_device(operation, input, loss.target, loss.weight);
   Prepared p = prepare(operation, input.shape, input.dtype, loss);
   const Array x = contiguous(input);
   const bool each = p.args.reduction == LossReduction::none && x.ndim() > 1;
   const Array result = empty(each ? p.target.shape : Dims{}, x.dtype, x.device());
   const Array saved = empty({stats * p.args.N * p.args.inner + 1}, x.dtype, x.device());
-  const Array wrong = empty({2}, DType::int64, x.device());
   p.args.x = x.data();
   p.args.loss = result.data();
-  p.args.wrong = wrong.as<int64_t>();
+  const Fault fault{Fault::target, operation, p.args.C, p.args.ignore_index};
+  p.args.fault = fault_site(x.device(), fault);
+  std::optional<Array> wrong;
+  if (p.args.fault.word == nullptr) wrong = empty({2}, DType::int64, x.device());
+  p.args.wrong = wrong ? wrong->as<int64_t>() : nullptr;
   point_to_saved(p.args, saved, stats);
   launch(kernel, p.args, x.device());
-  const std::string name(operation);
-  on_host(
-      [=, found = p.args.wrong, C = p.args.C, ignored = p.args.ignore_index] {
-        check<IndexError>(found[0] == 0, name, ": Target ", found[1], " is out of bounds. (expected 0 to ", C - 1,
-                          " for ", C, " classes, or ignore_index ", ignored, ")");
-      },
-      {p.args.wrong});
+  if (wrong)
+    on_host(
+        [fault, name = std::string(operation), found = p.args.wrong] {
+          if (found[0] != 0) raise({fault.kind, name, fault.a, fault.b}, found[1]);
+        },
+        {p.args.wrong});
   return {result, saved};
 }
 
 Array backward(const char* operation, const Kernel<ClassLossArgs>& kernel, const Array& gradient, const Dims& shape,
                const Array* input, const ClassLoss& loss, const Array& saved, int64_t stats) {
+  check_same_device(operation, gradient, input != nullptr ? *input : gradient, loss.target, loss.weight, saved);
   Prepared p = prepare(operation, shape, saved.dtype, loss);
   const bool each = p.args.reduction == LossReduction::none && shape.size() > 1;
   check(gradient.dtype == saved.dtype && gradient.numel() == (each ? p.target.numel() : 1) &&
@@ -144,6 +150,7 @@ Array softmax(const Array& input, int64_t dim, bool log) {
 
 Array softmax_backward(const Array& gradient, const Array& result, int64_t dim, bool log) {
   const Extents e = around("softmax_backward", result.shape, dim);
+  check_same_device("softmax_backward", gradient, result);
   check(gradient.dtype == result.dtype && gradient.shape == result.shape, "softmax_backward: expected a gradient ",
         result.shape, " of ", info(result.dtype).name, ", got ", gradient.shape, " of ", info(gradient.dtype).name);
   const Array gy = contiguous(gradient), y = contiguous(result), gx = empty(y.shape, y.dtype, y.device());

@@ -280,6 +280,7 @@ set_num_threads = _core.set_num_threads
 available_isas = _core.available_isas
 current_isa = _core.current_isa
 use_isa = _core.use_isa
+OutOfMemoryError = _core.OutOfMemoryError
 memory_stats = _core.memory_stats
 empty_cache = _core.empty_cache
 reset_peak_memory_stats = _core.reset_peak_memory_stats

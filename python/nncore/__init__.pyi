@@ -1,3 +1,4 @@
+from nncore import OutOfMemoryError as OutOfMemoryError
 from nncore import abs as abs
 from nncore import abs as absolute
 from nncore import acos as acos

@@ -21,6 +21,8 @@ from nncore.size import Size, in_range
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_CPU = _core.device("cpu")
+
 
 class Tensor:
     """A multi-dimensional array that remembers how it was computed.
@@ -299,9 +301,18 @@ class Tensor:
     # ---- into other worlds ----
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """A NumPy array over the same memory. With force also for tensors that require a gradient."""
-        if self._requires_grad and not force:
+        """A NumPy array over the same memory. With force also for tensors that require a gradient, and as a copy for
+        those on a GPU."""
+        if force:
+            refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
+            return np.asarray(_core.to_device(self._array, _CPU))
+        if self._requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.is_cuda:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
         refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
         return np.asarray(self._array)
 
@@ -383,7 +394,8 @@ class Tensor:
         return copy
 
     def __reduce__(self):
-        return (_unpickle, (type(self), self.numpy(force=True).copy(), self._requires_grad))
+        place = (str(self.device),) if self.is_cuda else ()  # it comes back to where it was
+        return (_unpickle, (type(self), self.numpy(force=True).copy(), self._requires_grad, *place))
 
     @classmethod
     def _rebuild(cls, array: _core.Array, requires_grad: bool) -> Tensor:
@@ -393,8 +405,8 @@ class Tensor:
         return tensor
 
 
-def _unpickle(cls: type, array: np.ndarray, requires_grad: bool) -> Tensor:
-    return cls._rebuild(_core.clone(_core.from_buffer(array)), requires_grad)
+def _unpickle(cls: type, array: np.ndarray, requires_grad: bool, device: str = "cpu") -> Tensor:
+    return cls._rebuild(_core.to_device(_core.clone(_core.from_buffer(array)), _core.device(device)), requires_grad)
 
 
 def tensor_method(function: Callable | None = None, *, name: str | None = None) -> Callable:

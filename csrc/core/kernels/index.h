@@ -1,14 +1,15 @@
 // Contracts of indexing: elements picked from, and put to, places that an array of integers names.
 #pragma once
 
+#include "core/kernels/fault.h"
 #include "core/kernels/kernel.h"
 
 namespace nn {
 
 // Whole slices. x has `extent` slices along the indexed dimension, y has `count`, and slice i of y belongs to slice
 // index[i] of x. The other dimensions are merged and ordered by the strides of x, the smallest last; there is at least
-// one. index holds `count` adjacent int64 in [0, extent). Where one slice of x is named several times, the order is
-// that of i.
+// one. index holds `count` adjacent int64 in [0, extent); `fault` tells of others. Where one slice of x is named
+// several times, the order is that of i.
 struct IndexArgs {
   DType dtype;
   void* x;
@@ -18,22 +19,36 @@ struct IndexArgs {
   int64_t x_step, y_step;  // from one slice to the next
   int kept_ndim;
   int64_t kept_shape[kMaxDims], x_kept[kMaxDims], y_kept[kMaxDims];
+  FaultSite fault;
 };
 
 // Single elements. For each place p of the loop and i below `count`, y[p, i] belongs to x[p, index[p, i]]; the loop's
-// operands are y, index and x, with the indexed dimension left out, whose steps are given.
+// operands are y, index and x, with the indexed dimension left out, whose steps are given. An index is in [0, extent);
+// `fault` tells of others.
 struct GatherArgs {
   DType dtype;
   StridedLoop<3> loop;  // y, index, x
-  int64_t count;
+  int64_t count, extent;
   int64_t step[3];
+  FaultSite fault;
 };
 
-// *first_bad = the first i with index[i] outside [low, high), or -1. index holds `count` adjacent int64.
+// Whether `count` adjacent int64 are in [low, high). Where `fault` has no word, *first_bad = the first i for which
+// index[i] is not, or -1.
 struct CheckIndexArgs {
   const int64_t* index;
   int64_t count, low, high;
   int64_t* first_bad;
+  FaultSite fault;
+};
+
+// wrapped[i] = index[i], or index[i] + size where it is negative, for `count` adjacent int64 in [-size, size); `fault`
+// tells of others.
+struct WrapIndexArgs {
+  const int64_t* index;
+  int64_t* wrapped;
+  int64_t count, size;
+  FaultSite fault;
 };
 
 // The coordinates of the elements that are not 0, row by row: y is [found, ndim], `found` their number, ndim at
@@ -69,6 +84,7 @@ struct IndexKernels {
   Kernel<GatherArgs> scatter;      // x at index = y
   Kernel<GatherArgs> scatter_add;  // x at index += y
   Kernel<CheckIndexArgs> check;
+  Kernel<WrapIndexArgs> wrap;
   Kernel<NonzeroArgs> nonzero;
   Kernel<SortArgs> sort;
 };

@@ -58,7 +58,7 @@ struct AvgPoolArgs {
 struct ResampleAxis {
   int64_t in, out, taps;
   bool padded;
-  const int32_t* index;  // [taps, out], each in [0, in]; or null
+  const int32_t* index;  // [taps, out], each in [0, in]; or null. CUDA: what is outside names a zero too
   const void* weight;    // [taps, out], of the dtype of x
 };
 struct ResampleArgs {

@@ -1,6 +1,7 @@
 // Contracts of softmax and of the losses on class scores.
 #pragma once
 
+#include "core/kernels/fault.h"
 #include "core/kernels/kernel.h"
 
 namespace nn {
@@ -48,6 +49,7 @@ struct ClassLossArgs {
   void* stats;         // cross_entropy, from forward to backward: max x, log sum e^(x - max x), A, each [N * inner]
   void* total;         // one element
   int64_t* wrong;      // forward writes 1 and the first target that is neither in [0, C) nor ignored, or 0 and 0
+  FaultSite fault;     // where it has a word, forward reports such a target there and leaves `wrong` alone
   void* gx;            // [N, C, inner]; backward writes it
 };
 

@@ -250,6 +250,11 @@ void check(const CheckIndexArgs& args, const LaunchContext&) {
   *args.first_bad = i;
 }
 
+void wrap(const WrapIndexArgs& args, const LaunchContext&) {
+  for (int64_t i = 0; i < args.count; ++i)
+    args.wrapped[i] = args.index[i] < 0 ? args.index[i] + args.size : args.index[i];
+}
+
 // Every element's coordinates are written, and overwritten by the next ones unless it counts: no branch to guess wrong.
 void nonzero(const NonzeroArgs& args, const LaunchContext&) {
   with_type(args.dtype, [&]<class T>(T) {
@@ -275,7 +280,8 @@ extern const IndexKernels index_kernels;
 const IndexKernels index_kernels = {
     {"index_select", select}, {"index_copy", copy}, {"index_add", add},
     {"gather", gather},       {"scatter", scatter}, {"scatter_add", scatter_add},
-    {"check_index", check},   {"nonzero", nonzero}, {"sort", sort},
+    {"check_index", check},   {"wrap_index", wrap}, {"nonzero", nonzero},
+    {"sort", sort},
 };
 
 }  // namespace nn::NN_ISA

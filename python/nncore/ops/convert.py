@@ -24,10 +24,18 @@ def contiguous(input: Tensor) -> Tensor:
 
 
 @tensor_method
-def to(input: Tensor, *args, dtype: _core.dtype | None = None, device=None, copy: bool = False) -> Tensor:
+def to(
+    input: Tensor,
+    *args,
+    dtype: _core.dtype | None = None,
+    device=None,
+    non_blocking: bool = False,
+    copy: bool = False,
+) -> Tensor:
     """The values with another dtype or on another device; the tensor itself where nothing changes.
 
-    Takes a dtype, a device (or its name), both, or another tensor whose dtype and device are meant.
+    Takes a dtype, a device (or its name), both, or another tensor whose dtype and device are meant. A copy to a GPU
+    never waits for it, whatever non_blocking says, and one from a GPU always does.
 
     >>> nc.tensor([1.7, -1.7]).to(nc.int64)
     tensor([ 1, -1])
@@ -40,18 +48,16 @@ def to(input: Tensor, *args, dtype: _core.dtype | None = None, device=None, copy
         elif wanted is not None and not isinstance(wanted, bool):
             device = wanted
     y = input
-    if device is not None and _core.device(device) != input.device:
-        y = _to_device(y, _core.device(device))
+    if device is not None and (device := _core.device(device)) != input.device:
+        if dtype is not None and dtype.itemsize < input.itemsize:  # the shorter elements travel
+            return to(to(input, dtype), device)
+        y = record("to", Tensor(_core.to_device(y._array, device)), (y,), _to_rule, (y.dtype, y.device))
     if dtype is not None and dtype != input.dtype:
         y = record("to", Tensor(_core.cast(y._array, dtype)), (y,), _to_rule, (y.dtype, y.device))
     return clone(input) if copy and y is input else y
 
 
 _to_rule = (lambda gy, dtype, device: gy.to(dtype=dtype, device=device),)
-
-
-def _to_device(x: Tensor, device: _core.device) -> Tensor:
-    raise RuntimeError(f"to: {device} is not available: this build of nncore has no CUDA backend")
 
 
 @tensor_method(name="type")
@@ -85,7 +91,7 @@ def cpu(input: Tensor) -> Tensor:
 
 @tensor_method
 def cuda(input: Tensor, device=None) -> Tensor:
-    """The values in a GPU's memory."""
+    """The values in a GPU's memory: the current one, or the one with that number."""
     return to(input, device="cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
 
 

@@ -96,19 +96,29 @@ def _restored(device: str, seed: int, calls: int) -> Generator:
 
 
 default_generator = Generator()
+_of_device = {default_generator.device: default_generator}  # a GPU's is made when it is first asked for
+
+
+def generator_of(device: _core.device) -> Generator:
+    """The default generator of a device; a GPU's starts with the seed that the CPU's was given last."""
+    if device not in _of_device:
+        _of_device[device] = Generator(device).manual_seed(default_generator.initial_seed())
+    return _of_device[device]
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seeds the default generator and returns it.
+    """Seeds the default generators of all devices and returns the CPU's.
 
     >>> _ = nc.manual_seed(0)
     """
-    return default_generator.manual_seed(seed)
+    for generator in _of_device.values():
+        generator.manual_seed(seed)
+    return default_generator
 
 
 def seed() -> int:
-    """Seeds the default generator with a number that nobody can foresee, and returns it."""
-    return default_generator.seed()
+    """Seeds the default generators with a number that nobody can foresee, and returns it."""
+    return manual_seed(int.from_bytes(os.urandom(8), "little")).initial_seed()
 
 
 def initial_seed() -> int:
@@ -128,7 +138,9 @@ def set_rng_state(new_state: Tensor) -> None:
 
 def draw(native, generator: Generator | None, *args):
     """native(*args with the generator's state): one call of the stream."""
-    generator = default_generator if generator is None else generator
+    if generator is None:
+        device = args[0].device
+        generator = default_generator if device.type == "cpu" else generator_of(device)
     if not isinstance(generator, Generator):
         raise TypeError(f"expected a Generator as generator, got {type(generator).__name__}")
     with generator._lock:
