@@ -33,6 +33,7 @@ from nncore.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from nncore.nn.adaptive import AdaptiveLogSoftmaxWithLoss
 from nncore.nn.attention import MultiheadAttention
 from nncore.nn.batchnorm import (
     BatchNorm1d,
@@ -156,6 +157,7 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",
