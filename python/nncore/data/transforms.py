@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import nncore as nc
+
+from .image_kinds import cut, extent, is_pillow, padded, size_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,35 +33,6 @@ __all__ = [
     "Resize",
     "ToTensor",
 ]
-
-
-def _is_pillow(image: Any) -> bool:
-    return not isinstance(image, nc.Tensor) and hasattr(image, "getbands")
-
-
-def _extent(transform, image) -> tuple[int, int]:
-    """Height and width."""
-    if _is_pillow(image):
-        return image.height, image.width
-    if isinstance(image, nc.Tensor) and image.ndim >= 2:
-        return tuple(image.shape[-2:])
-    what = list(image.shape) if isinstance(image, nc.Tensor) else type(image).__name__
-    raise TypeError(f"{type(transform).__name__}: expected a Pillow image or a tensor [..., H, W], got {what}")
-
-
-def _pair(name: str, size: int | Sequence[int]) -> tuple[int, int]:
-    """(height, width) from one number for both, or a sequence of one or two."""
-    if isinstance(size, numbers.Integral):
-        return int(size), int(size)
-    if len(size) not in (1, 2):
-        raise ValueError(f"{name}: Please provide only two dimensions (h, w) for size.")
-    return int(size[0]), int(size[-1])
-
-
-def _cut(image, top: int, left: int, height: int, width: int):
-    if _is_pillow(image):
-        return image.crop((left, top, left + width, top + height))
-    return image[..., top : top + height, left : left + width]
 
 
 def _below(end: int) -> int:
@@ -113,7 +86,7 @@ class ToTensor:
     """
 
     def __call__(self, pic) -> nc.Tensor:
-        if _is_pillow(pic):
+        if is_pillow(pic):
             array = self._of_pillow(pic)
         elif isinstance(pic, np.ndarray):
             array = pic
@@ -195,43 +168,13 @@ class Pad:
         self.padding, self.fill, self.padding_mode = padding, fill, padding_mode
 
     def __call__(self, img):
-        _extent(self, img)
+        extent(self, img)
         sides = [self.padding] if isinstance(self.padding, numbers.Number) else list(self.padding)
         left, top, right, bottom = (int(side) for side in sides * (4 // len(sides)))
-        return _padded(img, (left, top, right, bottom), self.fill, self.padding_mode)
+        return padded(img, (left, top, right, bottom), self.fill, self.padding_mode)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(padding={self.padding}, fill={self.fill}, padding_mode={self.padding_mode})"
-
-
-def _padded(image, sides: tuple[int, int, int, int], fill, mode: str):
-    left, top, right, bottom = sides
-    if _is_pillow(image):
-        from PIL import Image
-
-        array = np.asarray(image)
-        border = [(top, bottom), (left, right), (0, 0)][: array.ndim]
-        wide = Image.fromarray(_pad_array(array, border, fill, mode, -1), image.mode if array.ndim == 2 else None)
-        if image.mode == "P":
-            wide.putpalette(image.getpalette())
-        return wide
-    array = image.numpy(force=True)
-    border = [(0, 0)] * (array.ndim - 2) + [(top, bottom), (left, right)]
-    return nc.tensor(_pad_array(array, border, fill, mode, -3), device=image.device)
-
-
-def _pad_array(array: np.ndarray, border: list, fill, mode: str, channels: int) -> np.ndarray:
-    if mode != "constant":
-        return np.pad(array, border, mode=mode)
-    fill = np.asarray(fill, array.dtype).reshape(-1)
-    if fill.size == 1:
-        return np.pad(array, border, constant_values=fill[0])
-    if array.ndim < 3 or array.shape[channels] != fill.size:
-        raise ValueError(f"Pad: expected a fill of 1 number or one per channel, got {fill.size} for {array.shape}")
-    planes = np.moveaxis(array, channels, 0)
-    border = [pair for axis, pair in enumerate(border) if axis != channels % array.ndim]
-    wide = [np.pad(plane, border, constant_values=value) for plane, value in zip(planes, fill, strict=True)]
-    return np.moveaxis(np.stack(wide), 0, channels)
 
 
 class CenterCrop:
@@ -242,16 +185,16 @@ class CenterCrop:
     """
 
     def __init__(self, size: int | Sequence[int]) -> None:
-        self.size = _pair("CenterCrop", size)
+        self.size = size_pair("CenterCrop", size)
 
     def __call__(self, img):
         height, width = self.size
-        h, w = _extent(self, img)
+        h, w = extent(self, img)
         if height > h or width > w:
             dy, dx = max(height - h, 0), max(width - w, 0)
-            img = _padded(img, (dx // 2, dy // 2, (dx + 1) // 2, (dy + 1) // 2), 0, "constant")
-            h, w = _extent(self, img)
-        return _cut(img, round((h - height) / 2), round((w - width) / 2), height, width)
+            img = padded(img, (dx // 2, dy // 2, (dx + 1) // 2, (dy + 1) // 2), 0, "constant")
+            h, w = extent(self, img)
+        return cut(img, round((h - height) / 2), round((w - width) / 2), height, width)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size})"
@@ -275,23 +218,23 @@ class RandomCrop:
         fill: float | Sequence[float] = 0,
         padding_mode: str = "constant",
     ) -> None:
-        self.size = _pair("RandomCrop", size)
+        self.size = size_pair("RandomCrop", size)
         self.padding, self.pad_if_needed, self.fill, self.padding_mode = padding, pad_if_needed, fill, padding_mode
 
     def __call__(self, img):
         height, width = self.size
         if self.padding is not None:
             img = Pad(self.padding, self.fill, self.padding_mode)(img)
-        h, w = _extent(self, img)
+        h, w = extent(self, img)
         if self.pad_if_needed and (width > w or height > h):
             dx, dy = max(width - w, 0), max(height - h, 0)
-            img = _padded(img, (dx, dy, dx, dy), self.fill, self.padding_mode)
-            h, w = _extent(self, img)
+            img = padded(img, (dx, dy, dx, dy), self.fill, self.padding_mode)
+            h, w = extent(self, img)
         if height > h or width > w:
             raise ValueError(f"Required crop size {(height, width)} is larger than input image size {(h, w)}")
         if (height, width) == (h, w):
             return img
-        return _cut(img, _below(h - height + 1), _below(w - width + 1), height, width)
+        return cut(img, _below(h - height + 1), _below(w - width + 1), height, width)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, padding={self.padding})"
@@ -304,10 +247,10 @@ class _RandomFlip:
         self.p = p
 
     def __call__(self, img):
-        _extent(self, img)
+        extent(self, img)
         if not nc.rand(1).item() < self.p:
             return img
-        if _is_pillow(img):
+        if is_pillow(img):
             from PIL import Image
 
             return img.transpose(getattr(Image.Transpose, self._method))
@@ -377,11 +320,11 @@ class Resize:
         return (short, long) if h <= w else (long, short)
 
     def __call__(self, img):
-        before = _extent(self, img)
+        before = extent(self, img)
         height, width = self._target(*before)
         if (height, width) == before:
             return img
-        if _is_pillow(img):
+        if is_pillow(img):
             from PIL import Image
 
             return img.resize((width, height), getattr(Image.Resampling, self.interpolation.upper()))

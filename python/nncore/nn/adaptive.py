@@ -46,8 +46,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     >>> output, loss = layer(nc.randn(3, 16), nc.tensor([0, 25, 99]))
     >>> output.shape, loss.shape
     (nncore.Size([3]), nncore.Size([]))
-    >>> layer.log_prob(nc.ones(3, 16)).exp().sum(1).detach()
-    tensor([1.0000, 1.0000, 1.0000])
+    >>> round(layer.log_prob(nc.ones(1, 16)).exp().sum().item(), 3)
+    1.0
     """
 
     def __init__(
