@@ -98,20 +98,22 @@ void fill_entries(const ConvAxis& axis, int64_t count, ConvEntry* entries, const
 void conv_direct(const ConvProblem& p, DType dtype, const LaunchContext& ctx) {
   with_entries(p, ctx, [&](const DirectLaunch& launch) {
     const dim3 grid(blocks_for(ceil_div(p.groups * p.M * p.N, int64_t{kThreads}), 1 << 20));
-    if (dtype == DType::float32)
+    if (dtype == DType::float32) {
       NN_LAUNCH(direct_kernel<float>, grid, kThreads, 0, ctx, launch);
-    else
+    } else {
       NN_LAUNCH(direct_kernel<double>, grid, kThreads, 0, ctx, launch);
+    }
   });
 }
 
 void conv_by_blocks(const ConvProblem& p, DType dtype, const LaunchContext& ctx) {
   with_entries(p, ctx, [&](const DirectLaunch& launch) {
     const dim3 grid(blocks_for(p.groups * p.M * p.N, 1 << 20));
-    if (dtype == DType::float32)
+    if (dtype == DType::float32) {
       NN_LAUNCH(block_kernel<float>, grid, kThreads, 0, ctx, launch);
-    else
+    } else {
       NN_LAUNCH(block_kernel<double>, grid, kThreads, 0, ctx, launch);
+    }
   });
 }
 

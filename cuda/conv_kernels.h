@@ -7,6 +7,8 @@ namespace nn::cuda {
 
 // By tiles, as matrices are multiplied: any problem.
 void conv_tiled(const ConvProblem& p, DType dtype, const LaunchContext& ctx);
+// The same of float32 by TF32, from compute capability 8.0 on.
+void conv_mma(const ConvProblem& p, const LaunchContext& ctx);
 // One thread for each element of C, where p.reduces is not set; and one block, where it is.
 void conv_direct(const ConvProblem& p, DType dtype, const LaunchContext& ctx);
 void conv_by_blocks(const ConvProblem& p, DType dtype, const LaunchContext& ctx);

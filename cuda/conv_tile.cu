@@ -11,95 +11,17 @@
 //
 // Bound: the FFMA rate where there are 64 channels and more in both directions; the copies, 16 instructions of four
 // bytes for 1024 multiply-adds, below.
-#include "cuda/conv_kernels.h"
-#include "cuda/gemm_problem.h"
-#include "cuda/primitives.cuh"
+#include "cuda/conv_gather.cuh"
 #include "cuda/simt_tile.cuh"
 
 namespace nn::cuda {
 namespace {
-
-struct ConvLaunch {
-  ConvProblem p;
-  const ConvEntry* k_entries;
-  int64_t k_period;  // entries in the table; further ones differ by the outer strides of the axis
-  void* partial;     // [parts, groups, M, N], or null
-  int64_t tile_rows, tile_cols, work, k_size;
-  int parts;
-};
-
-__device__ __forceinline__ ConvEntry k_entry(const ConvLaunch& launch, int64_t k) {
-  if (!launch.p.reduces) return launch.k_entries[k];
-  const int64_t outer = k / launch.k_period;
-  ConvEntry e = launch.k_entries[k - outer * launch.k_period];
-  e.gathered += outer * launch.p.k.outer;
-  e.other += outer * launch.p.k.other_outer;
-  return e;
-}
-
-// What a block works on.
-struct ConvWork {
-  int64_t m, n, group, part, k_begin;
-  int depth;
-};
-
-template <class Tile>
-__device__ ConvWork conv_work(const ConvLaunch& launch, int64_t work) {
-  const int64_t tiles = launch.tile_rows * launch.tile_cols, part = work / tiles % launch.parts;
-  const MatrixPlace tile = tile_place(work % tiles, launch.tile_rows, launch.tile_cols);
-  const int64_t begin = part * launch.k_size, left = launch.p.K - begin;
-  return {tile.row * Tile::kM,
-          tile.col * Tile::kN,
-          work / tiles / launch.parts,
-          part,
-          begin,
-          static_cast<int>(left < launch.k_size ? left : launch.k_size)};
-}
 
 template <class T, class Tile>
 struct ConvShared {
   Slabs<T, Tile> slabs;
   ConvEntry n[Tile::kN];
 };
-
-// Starts the copies of a slab of A, which lies along k.
-template <class T, class Tile>
-__device__ __forceinline__ void copy_a(const ConvProblem& p, const T* a, int64_t rows, const ConvEntry& k,
-                                       bool k_inside, T* slab) {
-  constexpr int kPitch = slab_pitch(Tile::kM, sizeof(T)), kCopies = Tile::kM * Tile::kK / Tile::kThreads;
-  const CopyPlan plan = single_copies(threadIdx.x, Tile::kThreads, Tile::kM, Tile::kK, true);
-  const T* from = a + plan.row * p.a_row + k.other;
-  T* to = slab + plan.k * kPitch + plan.row;
-#pragma unroll
-  for (int i = 0; i < kCopies; ++i) {
-    const bool valid = k_inside && plan.row + i * plan.row_step < rows;
-    copy_async<sizeof(T)>(to, from, valid ? sizeof(T) : 0);
-    from += plan.row_step * p.a_row;
-    to += plan.row_step;
-  }
-}
-
-// The same of B, gathered. `k` is the entry of this thread's k where lanes go along k, and not used otherwise.
-template <class T, class Tile, bool kAlongK>
-__device__ __forceinline__ void copy_b(const ConvLaunch& launch, const T* b, const ConvEntry* n_entries, int columns,
-                                       int64_t k_first, int k_left, const ConvEntry& k, T* slab) {
-  constexpr int kPitch = slab_pitch(Tile::kN, sizeof(T)), kCopies = Tile::kN * Tile::kK / Tile::kThreads;
-  const CopyPlan plan = single_copies(threadIdx.x, Tile::kThreads, Tile::kN, Tile::kK, kAlongK);
-#pragma unroll
-  for (int i = 0; i < kCopies; ++i) {
-    const int row = plan.row + i * plan.row_step, depth = plan.k + i * plan.k_step;
-    const bool exists = row < columns && depth < k_left;
-    int64_t offset = 0;
-    bool valid = false;
-    if (exists) {
-      const ConvEntry n = n_entries[row];
-      const ConvEntry at = kAlongK ? k : launch.k_entries[k_first + depth];
-      valid = inside(n, at, launch.p.bound);
-      offset = n.gathered + at.gathered;
-    }
-    copy_async<sizeof(T)>(slab + depth * kPitch + row, b + offset, valid ? sizeof(T) : 0);
-  }
-}
 
 template <class T, class Tile>
 __device__ __forceinline__ void store_tile(const ConvLaunch& launch, const ConvWork& work, const ConvEntry* n_entries,
@@ -129,22 +51,16 @@ __global__ void __launch_bounds__(Tile::kThreads) conv_kernel(const __grid_const
   Shared& s = shared_memory[0];
   const int64_t number = blockIdx.x + int64_t{blockIdx.y} * gridDim.x;
   if (number >= launch.work) return;
-  const ConvProblem& p = launch.p;
-  const ConvWork work = conv_work<Tile>(launch, number);
-  const T* const a = static_cast<const T*>(p.a) + work.group * p.a_group + work.m * p.a_row;
-  const T* const b = static_cast<const T*>(p.b) + work.group * p.b_group;
-  const int columns = static_cast<int>(p.N - work.n < Tile::kN ? p.N - work.n : Tile::kN);
-  for (int i = threadIdx.x; i < columns; i += Tile::kThreads) s.n[i] = describe(p.n, work.n + i);
+  const ConvWork work = conv_work<Tile::kM, Tile::kN>(launch, number);
+  const int columns = fill_columns<Tile::kN, Tile::kThreads>(launch.p, work, s.n);
   __syncthreads();
 
-  const int own_k = single_copies(threadIdx.x, Tile::kThreads, Tile::kM, Tile::kK, true).k;
   const auto copy = [&](int slab, int stage) {
-    const int first = slab * Tile::kK;
-    const bool k_inside = first + own_k < work.depth;
-    ConvEntry k{};
-    if (k_inside) k = k_entry(launch, work.k_begin + first + own_k);
-    copy_a<T, Tile>(p, a, p.M - work.m, k, k_inside, s.slabs.a[stage]);
-    copy_b<T, Tile, kAlongK>(launch, b, s.n, columns, work.k_begin + first, work.depth - first, k, s.slabs.b[stage]);
+    T* const a = s.slabs.a[stage];
+    T* const b = s.slabs.b[stage];
+    copy_slabs<T, Tile::kM, Tile::kN, Tile::kK, Tile::kThreads, kAlongK>(
+        launch, work, s.n, columns, slab, [a](int row, int k) { return a + k * slab_pitch(Tile::kM, sizeof(T)) + row; },
+        [b](int row, int k) { return b + k * slab_pitch(Tile::kN, sizeof(T)) + row; });
   };
   const int slab_count = (work.depth + Tile::kK - 1) / Tile::kK;
 #pragma unroll
@@ -179,43 +95,36 @@ __global__ void sum_parts_kernel(const __grid_constant__ ConvLaunch launch) {
 }
 
 template <class T, class Tile>
-void launch_tiles(const ConvProblem& p, const LaunchContext& ctx) {
-  ConvLaunch launch{};
-  launch.p = p;
-  launch.tile_rows = ceil_div(p.M, int64_t{Tile::kM});
-  launch.tile_cols = ceil_div(p.N, int64_t{Tile::kN});
-  const int64_t tiles = launch.tile_rows * launch.tile_cols * p.groups;
-  const KSplit split = choose_split(p.K, tiles, Tile::kK);
-  launch.k_size = split.size, launch.parts = split.count, launch.work = tiles * split.count;
-  launch.k_period = p.reduces ? p.k.extent[0] * p.k.extent[1] * p.k.extent[2] : p.K;
-  const Workspace entries(static_cast<size_t>(launch.k_period) * sizeof(ConvEntry), ctx);
-  launch.k_entries = static_cast<const ConvEntry*>(entries.data);
-  fill_entries(p.k, launch.k_period, static_cast<ConvEntry*>(entries.data), ctx);
-  const int64_t size = p.groups * p.M * p.N;
-  const Workspace partial(split.count > 1 ? static_cast<size_t>(split.count * size) * sizeof(T) : 0, ctx);
-  launch.partial = split.count > 1 ? partial.data : nullptr;
-
-  constexpr int64_t kMost = INT32_MAX, kSumThreads = 256, kSumBlocks = 4096;
-  const dim3 grid(static_cast<unsigned>(launch.work < kMost ? launch.work : kMost),
-                  static_cast<unsigned>(ceil_div(launch.work, kMost)));
-  if (p.reduces)
-    NN_LAUNCH((conv_kernel<T, Tile, true>), grid, Tile::kThreads, 0, ctx, launch);
-  else
-    NN_LAUNCH((conv_kernel<T, Tile, false>), grid, Tile::kThreads, 0, ctx, launch);
-  if (split.count == 1) return;
-  const int64_t blocks = ceil_div(size, kSumThreads);
-  NN_LAUNCH(sum_parts_kernel<T>, dim3(static_cast<unsigned>(blocks < kSumBlocks ? blocks : kSumBlocks)), kSumThreads, 0,
-            ctx, launch);
+void launch_tiles(const ConvProblem& p, DType dtype, const LaunchContext& ctx) {
+  const ConvPlan<T> plan(p, Tile::kM, Tile::kN, Tile::kK, ctx);
+  if (p.reduces) {
+    NN_LAUNCH((conv_kernel<T, Tile, true>), plan.grid(), Tile::kThreads, 0, ctx, plan.launch());
+  } else {
+    NN_LAUNCH((conv_kernel<T, Tile, false>), plan.grid(), Tile::kThreads, 0, ctx, plan.launch());
+  }
+  sum_conv_parts(plan.launch(), dtype, ctx);
 }
 
 }  // namespace
 
+void sum_conv_parts(const ConvLaunch& launch, DType dtype, const LaunchContext& ctx) {
+  if (launch.parts == 1) return;
+  constexpr int64_t kThreads = 256, kMost = 4096;
+  const int64_t blocks = ceil_div(launch.p.groups * launch.p.M * launch.p.N, kThreads);
+  const dim3 grid(static_cast<unsigned>(blocks < kMost ? blocks : kMost));
+  if (dtype == DType::float32) {
+    NN_LAUNCH(sum_parts_kernel<float>, grid, kThreads, 0, ctx, launch);
+  } else {
+    NN_LAUNCH(sum_parts_kernel<double>, grid, kThreads, 0, ctx, launch);
+  }
+}
+
 void conv_tiled(const ConvProblem& p, DType dtype, const LaunchContext& ctx) {
-  if (dtype == DType::float64) return launch_tiles<double, SimtDoubleTile>(p, ctx);
+  if (dtype == DType::float64) return launch_tiles<double, SimtDoubleTile>(p, dtype, ctx);
   constexpr int64_t kEnough = 128;  // large tiles that fill a large GPU, parts of K included
   const int64_t tiles = ceil_div(p.M, int64_t{128}) * ceil_div(p.N, int64_t{128}) * p.groups;
   const bool large = p.M > 64 && p.N > 64 && tiles * (p.K < 8192 ? 1 : p.K / 4096) >= kEnough;
-  large ? launch_tiles<float, SimtLargeTile>(p, ctx) : launch_tiles<float, SimtSmallTile>(p, ctx);
+  large ? launch_tiles<float, SimtLargeTile>(p, dtype, ctx) : launch_tiles<float, SimtSmallTile>(p, dtype, ctx);
 }
 
 }  // namespace nn::cuda

@@ -77,10 +77,11 @@ void run_unfold(const UnfoldArgs& args, const LaunchContext& ctx) {
   const ConvGeometry& g = args.geometry;
   const int64_t count = g.N * g.C * g.kernel[0] * g.kernel[1] * g.kernel[2] * g.out[0] * g.out[1] * g.out[2];
   if (count == 0) return;
-  if (args.dtype == DType::float32)
+  if (args.dtype == DType::float32) {
     NN_LAUNCH(unfold_kernel<float>, grid_for(count), kThreads, 0, ctx, args, count);
-  else
+  } else {
     NN_LAUNCH(unfold_kernel<double>, grid_for(count), kThreads, 0, ctx, args, count);
+  }
 }
 
 void run_fold(const UnfoldArgs& args, const LaunchContext& ctx) {
@@ -89,10 +90,11 @@ void run_fold(const UnfoldArgs& args, const LaunchContext& ctx) {
   if (count == 0) return;
   bool apart = true;  // no position lies in two windows
   for (int i = 0; i < 3; ++i) apart = apart && (g.kernel[i] - 1) * g.dilation[i] < g.stride[i];
-  if (args.dtype == DType::float32)
+  if (args.dtype == DType::float32) {
     NN_LAUNCH(fold_kernel<float>, grid_for(count), kThreads, 0, ctx, args, count, apart);
-  else
+  } else {
     NN_LAUNCH(fold_kernel<double>, grid_for(count), kThreads, 0, ctx, args, count, apart);
+  }
 }
 
 }  // namespace nn::cuda

@@ -14,29 +14,17 @@
 // all on 8.x; for that each slab of 64 bytes must arrive in the time of 64 products of a warp.
 #include <stdexcept>
 
-#include "cuda/gemm_epilogue.cuh"
 #include "cuda/gemm_tiles.cuh"
-#include "cuda/primitives.cuh"
+#include "cuda/mma_tile.cuh"
 
 namespace nn::cuda {
 namespace {
 
-constexpr int kTile = 128, kThreads = 256, kStages = 4;
-constexpr int kSlabRow = 64;                          // bytes along k of a slab
-constexpr int kSlabBytes = 16 * padded_pitch(kTile);  // the largest of the three layouts
-constexpr int kSharedBytes = 2 * kStages * kSlabBytes;
-constexpr int kRowTiles = 4, kColTiles = 4;  // fragments of a warp: 64 x 32
+using namespace mma;
 
 struct MmaLaunch {
   TiledLaunch tiled;
   bool a_wide, b_wide;  // copies of 16 bytes
-};
-
-// What the tensor cores make of the stored type T.
-template <class T>
-struct Fragment {
-  static constexpr int kK = kSlabRow / sizeof(T);
-  static constexpr bool kTf32 = sizeof(T) == 4;
 };
 
 // The copies of one operand, slab after slab. kAlongK: rows of the slab go along k, one for each m (or n); otherwise
@@ -59,12 +47,6 @@ class PieceCopy {
     rows_ = static_cast<int>(rows < kTile ? rows : kTile);
   }
 
-  __device__ static int place(int row, int byte) {
-    if constexpr (kAlongK) return swizzle64(row, byte);
-    if constexpr (Fragment<T>::kTf32) return row * padded_pitch(kTile) + byte;
-    return swizzle_pitch(row, byte, kTile * sizeof(T));
-  }
-
   __device__ void next(unsigned char* slab) {
     const int first = threadIdx.x / kPieces, element = threadIdx.x % kPieces * kPiece;
     const int row_limit = kAlongK ? rows_ : depth_, element_limit = (kAlongK ? depth_ : rows_) - element;
@@ -72,7 +54,7 @@ class PieceCopy {
 #pragma unroll
     for (int i = 0; i < kCopies; ++i) {
       const int row = first + i * kRowStep;
-      void* const to = slab + place(row, element * sizeof(T));
+      void* const to = slab + place<T, kAlongK>(row, element * sizeof(T));
       const int count = row >= row_limit || element_limit < 0 ? 0 : element_limit < kPiece ? element_limit : kPiece;
       if (wide_)
         copy_async<16>(to, from, count * static_cast<int>(sizeof(T)));
@@ -97,64 +79,6 @@ class PieceCopy {
   const bool wide_;
   int rows_, depth_;
 };
-
-// A fragment of A, or two adjacent ones of B, from step `step` (32 bytes along k) of a slab, from row `first` on.
-template <class T, bool kAlongK, bool kA>
-__device__ __forceinline__ void load_fragment(uint32_t (&r)[4], const unsigned char* slab, int first, int step) {
-  using Copy = PieceCopy<T, kAlongK>;
-  const int lane = threadIdx.x % 32;
-  if constexpr (kAlongK) {
-    const Place at = kA ? ldmatrix_a(lane) : ldmatrix_b(lane);
-    ldmatrix_x4(r, slab + Copy::place(first + at.row, step * 32 + at.col));
-  } else if constexpr (!Fragment<T>::kTf32) {
-    const Place at = kA ? ldmatrix_a_trans(lane) : ldmatrix_b_trans(lane);
-    ldmatrix_x4_trans(r, slab + Copy::place(step * 16 + at.row, first * 2 + at.col));
-  } else {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const Place at = kA ? mma_a_place(lane, i, 0, 1) : mma_b_place(lane, i % 2, 0, 1);
-      const int row = first + at.row + (kA ? 0 : i / 2 * 8);
-      r[i] = *reinterpret_cast<const uint32_t*>(slab + Copy::place(step * 8 + at.col, row * 4));
-    }
-  }
-  if constexpr (Fragment<T>::kTf32) {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) r[i] = to_tf32(bits_float(r[i]));
-  }
-}
-
-__device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float) {
-  mma_tf32(d, a, b);
-}
-__device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bfloat16) {
-  mma_bf16(d, a, b);
-}
-__device__ __forceinline__ void multiply(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], float16) {
-  mma_f16(d, a, b);
-}
-
-using WarpSums = float[kRowTiles][kColTiles][4];
-
-template <class T, bool kAlongKA, bool kAlongKB>
-__device__ __forceinline__ void multiply_slab(const unsigned char* a, const unsigned char* b, WarpSums& sums) {
-  const int warp = threadIdx.x / 32, row = warp / 4 * kRowTiles * 16, col = warp % 4 * kColTiles * 8;
-#pragma unroll
-  for (int step = 0; step < kSlabRow / 32; ++step) {
-    uint32_t y[kColTiles / 2][4];
-#pragma unroll
-    for (int j = 0; j < kColTiles / 2; ++j) load_fragment<T, kAlongKB, false>(y[j], b, col + j * 16, step);
-#pragma unroll
-    for (int i = 0; i < kRowTiles; ++i) {
-      uint32_t x[4];
-      load_fragment<T, kAlongKA, true>(x, a, row + i * 16, step);
-#pragma unroll
-      for (int j = 0; j < kColTiles; ++j) {
-        const uint32_t pair[2] = {y[j / 2][j % 2 * 2], y[j / 2][j % 2 * 2 + 1]};
-        multiply(sums[i][j], x, pair, T{});
-      }
-    }
-  }
-}
 
 // The warp's elements of C, or, where K is in several parts, of its partial sums. `stage` is the warp's.
 template <class T>

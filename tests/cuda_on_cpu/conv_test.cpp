@@ -123,7 +123,14 @@ void check(const ConvGeometry& g, DType dtype) {
            gw.differences(want_w, [&] { conv_tiled(backward_weight_problem(args), dtype, ctx); }));
   args.w = w.device(), args.bias = bias.device();
   report("forward", g, y.differences(want_y, [&] { conv_kernels.forward.run(args, ctx); }));
+  if (dtype == DType::float32 && some) {
+    ConvArgs to{dtype, g, x.device(), gw.device(), nullptr, y.device()};
+    cudaMemcpy(y.device(), y.host.data(), y.host.size() * sizeof(T), cudaMemcpyHostToDevice);
+    report("backward_weight, mma", g, gw.differences(want_w, [&] { conv_mma(backward_weight_problem(to), ctx); }));
+  }
   if (want_y.empty()) return;
+  if (dtype == DType::float32)
+    report("forward, mma", g, y.differences(want_y, [&] { conv_mma(forward_problem(args), ctx); }));
   report("forward, tiled", g, y.differences(want_y, [&] { conv_tiled(forward_problem(args), dtype, ctx); }));
   report("forward, direct", g, y.differences(want_y, [&] { conv_direct(forward_problem(args), dtype, ctx); }));
 }

@@ -4,7 +4,7 @@ import pytest
 
 from cuda_on_cpu.kernel_program import run
 
-FILES = ["conv.cu", "conv_tile.cu", "conv_direct.cu", "conv_unfold.cu", "conv_problem.cpp"]
+FILES = ["conv.cu", "conv_tile.cu", "conv_mma.cu", "conv_direct.cu", "conv_unfold.cu", "conv_problem.cpp"]
 MATRICES = ["gemm.cu", "gemm_simt.cu", "gemm_mma.cu", "gemm_sm90.cu", "gemm_pack.cu", "tensor_map.cu"]  # choose_split
 SOURCES = [f"cuda/{name}" for name in FILES + MATRICES] + ["tests/cuda_on_cpu/conv_test.cpp"]
 

@@ -19,6 +19,7 @@ SOURCES = {
     "gemm_pack": ["90a"],
     "tensor_map": ["90a"],
     "conv_tile": ["75", "90a"],
+    "conv_mma": ["75", "80", "90a"],
     "conv_direct": ["90a"],
     "conv_unfold": ["90a"],
 }
@@ -70,6 +71,7 @@ def disassemble(target: Path) -> str:
         ),
         ("gemm_sm90", ["HGMMA.64x256x8.F32.TF32", "HGMMA.64x256x16.F32.BF16", "UTMALDG.2D", "USETMAXREG"]),
         ("conv_tile", ["LDGSTS.E ", "LDS.128", "FFMA "]),
+        ("conv_mma", ["LDGSTS.E ", "LDSM.16.M88.4", "HMMA.1688.F32.TF32"]),
     ],
 )
 def test_instructions(tmp_path, name, instructions):
