@@ -91,27 +91,16 @@ GemmType type_of(DType dtype) {
   }
 }
 
-// Ten times the major number of the current device's compute capability, and its minor one.
-int compute_capability() {
-  int device = 0, major = 0, minor = 0;
-  if (cudaGetDevice(&device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
-      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess)
-    return 0;
-  return major * 10 + minor;
-}
-
 bool is_set(const char* name) {
   const char* const value = std::getenv(name);
   return value != nullptr && *value != '\0' && *value != '0';
 }
 
-// float32: NNCORE_CUDA_SIMT=1 keeps everything off the tensor cores, for comparison and for the search of a mistake.
-// NNCORE_CUDA_BF16X6=1 uses them for exact products too. Small problems do not fill their tiles.
+// float32. NNCORE_CUDA_BF16X6=1 uses the tensor cores for exact products too. Small problems do not fill their tiles.
 void gemm_float32(const GemmProblem& p, Precision precision, const LaunchContext& ctx) {
   constexpr int64_t kSmall = 64, kMany = int64_t{1} << 29;  // M or N; rows of three planes are fewer than 2^31
   const bool exact = precision == Precision::highest, six = exact && is_set("NNCORE_CUDA_BF16X6");
-  if (p.M < kSmall || p.N < kSmall || p.K == 0 || (exact && !six) || is_set("NNCORE_CUDA_SIMT"))
+  if (p.M < kSmall || p.N < kSmall || p.K == 0 || (exact && !six) || simt_only())
     return gemm_simt(p, GemmType::float32, ctx);
   const int capability = compute_capability();
   const bool single = p.batch_count == 1 && p.M < kMany && p.N < kMany && p.K < kMany;
@@ -131,6 +120,17 @@ void gemm(const GemmArgs& args, const LaunchContext& ctx) {
 }
 
 }  // namespace
+
+int compute_capability() {
+  int device = 0, major = 0, minor = 0;
+  if (cudaGetDevice(&device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess)
+    return 0;
+  return major * 10 + minor;
+}
+
+bool simt_only() { return is_set("NNCORE_CUDA_SIMT"); }
 
 void sum_parts(const GemmProblem& p, GemmType type, const void* partial, int parts, const LaunchContext& ctx) {
   switch (type) {

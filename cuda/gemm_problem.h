@@ -67,6 +67,11 @@ struct PackedOperand {
 };
 void pack(const PackedOperand& to, PackKind kind, const void* from, int64_t row, int64_t col, const LaunchContext& ctx);
 
+// Ten times the major number of the current device's compute capability, and its minor one; 0 where it is not known.
+int compute_capability();
+// Whether NNCORE_CUDA_SIMT=1 keeps everything off the tensor cores, for comparison and for the search of a mistake.
+bool simt_only();
+
 // The kernels to choose from. Each takes every problem of its types, unless it says otherwise.
 void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx);  // all but those of 16 bits
 // float32 with factors rounded to TF32, bfloat16, float16; from compute capability 8.0 on.

@@ -3,6 +3,7 @@
 #include "core/launch.h"
 #include "math/conv_window.h"
 #include "ops/elementwise.h"
+#include "ops/gemm.h"
 #include "ops/same_device.h"
 
 namespace nn {
@@ -102,7 +103,7 @@ Dims check_gy(const ConvShapes& s, const Array& gy) {
 
 void run(const Kernel<ConvArgs>& kernel, const ConvGeometry& g, const Array& x, const Array& w, const void* bias,
          const Array& y) {
-  launch(kernel, ConvArgs{x.dtype, g, x.data(), w.data(), bias, y.data()}, x.device());
+  launch(kernel, ConvArgs{x.dtype, g, x.data(), w.data(), bias, y.data(), float32_matmul_precision()}, x.device());
 }
 
 }  // namespace

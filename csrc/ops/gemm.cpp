@@ -83,7 +83,7 @@ Array multiply(const char* operation, const Array& left, const Array& b, const s
   args.bias = bias ? bias->data() : nullptr;
   args.bias_stride = bias && bias->shape[0] > 1 ? bias->strides[0] : 0;
   args.activation = parse_activation(activation);
-  args.precision = float32_precision.load(std::memory_order_relaxed);
+  args.precision = float32_matmul_precision();
   launch(kernels(a.device()).gemm.gemm, args, a.device());
   return result;
 }
@@ -111,7 +111,9 @@ void set_float32_matmul_precision(const std::string& precision) {
   fail<ValueError>("set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got '", precision, "'");
 }
 
-std::string get_float32_matmul_precision() { return kPrecisions[static_cast<int>(float32_precision.load())]; }
+Precision float32_matmul_precision() { return float32_precision.load(std::memory_order_relaxed); }
+
+std::string get_float32_matmul_precision() { return kPrecisions[static_cast<int>(float32_matmul_precision())]; }
 
 Array gemm(const Array& a, const Array& b, const std::optional<Array>& bias, const std::string& activation) {
   return multiply("gemm", a, b, bias, activation);

@@ -4,12 +4,14 @@
 #include <string>
 
 #include "core/array.h"
+#include "core/kernels/kernel.h"
 
 namespace nn {
 
 // What products of float32 may do from now on: "highest", "high" or "medium".
 void set_float32_matmul_precision(const std::string& precision);
 std::string get_float32_matmul_precision();
+Precision float32_matmul_precision();
 
 // activation(a @ b + bias): a [..., M, K], b [..., K, N], bias [N] or [1]; leading dimensions broadcast.
 // activation is "none" or "relu".

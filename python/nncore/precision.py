@@ -1,4 +1,4 @@
-"""How exactly matrices of float32 are multiplied where a device has faster ways than exact ones."""
+"""How exactly matrices of float32 are multiplied, and convolved, where a device has faster ways than exact ones."""
 
 from nncore import _core
 
@@ -8,7 +8,8 @@ def set_float32_matmul_precision(precision: str) -> None:
 
     "highest", the default, is float32 throughout. "high" allows TensorFloat32: factors of 11 significant bits, relative
     error about 2^-11 each, the sum in float32. "medium" allows bfloat16 factors too; what has no kernel for them is
-    computed as "high". It changes nothing on the CPU, nor for other dtypes than float32. One setting for the process.
+    computed as "high". Convolutions heed it too. It changes nothing on the CPU, nor for other dtypes than float32. One
+    setting for the process.
 
     Raises RuntimeError where precision is no string, ValueError where it is none of the three.
 

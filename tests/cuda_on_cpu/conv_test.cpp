@@ -107,13 +107,13 @@ void check(const ConvGeometry& g, DType dtype) {
     }
   const LaunchContext ctx{1, nullptr};
   {
-    const ConvArgs args{dtype, g, x.device(), w.device(), input_bias.device(), y.device()};
+    const ConvArgs args{dtype, g, x.device(), w.device(), input_bias.device(), y.device(), Precision::highest};
     Array<T> gx(g.N * g.C * in);
     ConvArgs to = args;
     to.x = gx.device();
     report("backward_input", g, gx.differences(want_x, [&] { conv_kernels.backward_input.run(to, ctx); }));
   }
-  ConvArgs args{dtype, g, x.device(), w.device(), nullptr, y.device()};
+  ConvArgs args{dtype, g, x.device(), w.device(), nullptr, y.device(), Precision::highest};
   Array<T> gw(g.K * c * taps);
   args.w = gw.device();
   report("backward_weight", g, gw.differences(want_w, [&] { conv_kernels.backward_weight.run(args, ctx); }));
@@ -123,8 +123,11 @@ void check(const ConvGeometry& g, DType dtype) {
            gw.differences(want_w, [&] { conv_tiled(backward_weight_problem(args), dtype, ctx); }));
   args.w = w.device(), args.bias = bias.device();
   report("forward", g, y.differences(want_y, [&] { conv_kernels.forward.run(args, ctx); }));
+  ConvArgs rounded = args;
+  rounded.precision = Precision::high;
+  report("forward, high", g, y.differences(want_y, [&] { conv_kernels.forward.run(rounded, ctx); }));
   if (dtype == DType::float32 && some) {
-    ConvArgs to{dtype, g, x.device(), gw.device(), nullptr, y.device()};
+    ConvArgs to{dtype, g, x.device(), gw.device(), nullptr, y.device(), Precision::highest};
     cudaMemcpy(y.device(), y.host.data(), y.host.size() * sizeof(T), cudaMemcpyHostToDevice);
     report("backward_weight, mma", g, gw.differences(want_w, [&] { conv_mma(backward_weight_problem(to), ctx); }));
   }

@@ -29,6 +29,7 @@ struct ConvArgs {
   void* w;  // [K, C / groups, kernel...]
   const void* bias;
   void* y;  // [N, K, out...]
+  Precision precision;
 };
 
 // The windows of x as columns, and their adjoint; of the geometry, K and groups are not used:

@@ -8,9 +8,6 @@ namespace nn {
 // What the epilogue does to each finished element of C, after the bias.
 enum class Activation : int32_t { none, relu };
 
-// What a backend may do to float32 factors for the sake of speed: nothing, round them to TensorFloat32, or to bfloat16.
-enum class Precision : int32_t { highest, high, medium };
-
 // C[b, m, n] = activation(sum_k A[b, m, k] * B[b, k, n] + bias[n] (+ C[b, m, n] if accumulate)).
 // dtype is float32 or float64, or int32, int64 or uint8, which wrap around. Strides count elements and may be anything,
 // 0 and negative included, for A and B; no two elements of C share a place, and C overlaps neither A nor B. With K = 0

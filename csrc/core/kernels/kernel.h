@@ -32,6 +32,9 @@ struct Kernel {
   Function run;
 };
 
+// What a backend may do to float32 factors for the sake of speed: nothing, round them to TensorFloat32, or to bfloat16.
+enum class Precision : int32_t { highest, high, medium };
+
 // N operands walked together over one shape. Strides count elements, not bytes; 0 repeats an element (broadcasting).
 // Operand 0 is the result. The dimensions arrive merged and ordered so that the last one is the best inner loop;
 // ndim is at least 1, and any extent may be 0.
