@@ -203,7 +203,7 @@ std::pair<Array, Array> sort(const Array& input, int64_t dim, bool descending, s
 }
 
 Array cat(const std::vector<Array>& arrays, int64_t dim) {
-  check(!arrays.empty(), "cat: expected a non-empty list of tensors");
+  check<ValueError>(!arrays.empty(), "cat: expected a non-empty list of tensors");
   const Array* like = &arrays[0];
   DType dtype = arrays[0].dtype;
   for (const Array& x : arrays) {

@@ -186,6 +186,7 @@ def bad_joins(draw: Draw):
     yield Wrong((draw.normal(3, 4), draw.normal(2, 5)), RuntimeError, "cat: Sizes of tensors must match except in dim")
     yield Wrong((draw.normal(3, 4), draw.normal(3)), RuntimeError, "cat: Tensors must have same number of dimensions")
     yield Wrong((draw.normal(),), RuntimeError, "cat: zero-dimensional tensor")
+    yield Wrong((), ValueError, "cat: expected a non-empty list of tensors")
 
 
 def stacked(draw: Draw):

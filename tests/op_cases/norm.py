@@ -8,7 +8,8 @@ from op_cases import Case, Draw, Sample, Wrong, layouts
 
 # Features, and runs of all kinds: short ones (columns of a matrix), ones with a tail, several units, few groups.
 BATCHES = [(7, 3), (40, 20), (3, 200, 2), (2, 3, 17), (5, 3, 7), (3, 4, 5, 6), (2, 3, 2, 3, 4), (20, 3, 15), (1, 2, 9)]
-LONG = [(2200, 5), (700, 2, 3), (2, 2, 130, 130), (2, 17, 40, 30), (3, 1, 20000)]
+BATCHES += [(6, 2, 17)]  # a block of channels: four samples together, and two more
+LONG = [(9, 40, 7, 14), (2200, 5), (700, 2, 3), (2, 2, 130, 130), (2, 17, 40, 30), (3, 1, 20000)]
 
 
 def far_from_0(draw: Draw, *shape: int) -> np.ndarray:
