@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
-#include <bit>
 #include <cstdlib>
 #include <mutex>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "core/backend.h"
 #include "core/error.h"
 #include "core/scratch.h"
+#include "core/size_class.h"
 
 // Under AddressSanitizer neither a block in the cache nor what rounding added to a block in use may be touched.
 #ifdef __SANITIZE_ADDRESS__
@@ -23,25 +23,8 @@
 namespace nn {
 namespace {
 
-constexpr size_t kAlignment = 64;
+constexpr size_t kAlignment = kBlockAlignment;
 constexpr size_t kHugePage = size_t{2} << 20;
-
-// Blocks come in classes, four for each power of two, so a reused block is at most a quarter larger than asked.
-struct SizeClass {
-  int index;
-  size_t bytes;
-};
-
-SizeClass size_class(size_t bytes) {
-  if (bytes <= 4 * kAlignment) {
-    const size_t units = bytes == 0 ? 1 : (bytes + kAlignment - 1) / kAlignment;
-    return {static_cast<int>(units) - 1, units * kAlignment};
-  }
-  const int log = std::bit_width(bytes - 1) - 1;  // 2^log < bytes <= 2^(log + 1)
-  const size_t step = size_t{1} << (log - 2);
-  const size_t quarters = (bytes + step - 1) / step;  // 5 to 8
-  return {4 + (log - 8) * 4 + static_cast<int>(quarters) - 5, quarters * step};
-}
 
 class CpuAllocator final : public Allocator {
  public:

@@ -1,5 +1,6 @@
 """`python -m nncore info`: versions, instruction sets, threads, devices, build options, memory."""
 
+import importlib
 import importlib.metadata
 import os
 import platform
@@ -27,6 +28,7 @@ def report() -> str:
         "instruction sets": _isas(),
         "threads": _core.describe_threads(),
         "devices": _devices(),
+        "build": _build(),
         "compiler": _core.compiler,
         "build options": _core.build_flags.strip() or "none",
         "memory": _memory(),
@@ -58,8 +60,16 @@ def _isas() -> str:
 
 
 def _devices() -> str:
-    gpus = nncore.cuda.device_count()
-    return f"cpu, cuda ({gpus})" if gpus else "cpu (this build has no CUDA)"
+    gpus = [nncore.cuda.get_device_name(i) for i in range(nncore.cuda.device_count())]
+    return f"cpu, cuda ({', '.join(gpus)})" if gpus else f"cpu; no cuda: {nncore.cuda.unavailable_reason()}"
+
+
+def _build() -> str:
+    try:
+        architectures = importlib.import_module("nncore._cuda").architectures
+    except ImportError:
+        return "CPU"
+    return f"CPU and CUDA for compute capability {architectures}"
 
 
 def _memory() -> str:
