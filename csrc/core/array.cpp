@@ -4,11 +4,10 @@
 #include "core/plan.h"
 
 namespace nn {
-
 namespace {
 
-std::shared_ptr<PlanMemory> memory_of_recording() {
-  if (!some_thread_records()) [[likely]]
+std::shared_ptr<PlanMemory> memory_of_recording(Device device) {
+  if (!some_thread_records() || device.type != DeviceType::cpu) [[likely]]
     return nullptr;
   Recording* const recording = Recording::current();
   return recording != nullptr ? recording->memory() : nullptr;
@@ -16,7 +15,7 @@ std::shared_ptr<PlanMemory> memory_of_recording() {
 
 }  // namespace
 
-Storage::Storage(size_t size, Device where) : bytes(size), device(where), plan_memory(memory_of_recording()) {
+Storage::Storage(size_t size, Device where) : bytes(size), device(where), plan_memory(memory_of_recording(where)) {
   if (plan_memory) {
     data = plan_memory->allocate(size);
     Recording::current()->born(data, size);

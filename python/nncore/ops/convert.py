@@ -51,6 +51,7 @@ def to(
     if device is not None and (device := _core.device(device)) != input.device:
         if dtype is not None and dtype.itemsize < input.itemsize:  # the shorter elements travel
             return to(to(input, dtype), device)
+        _core.refuse_while_recording("moving a tensor between devices", "Move it before the call.")
         y = record("to", Tensor(_core.to_device(y._array, device)), (y,), _to_rule, (y.dtype, y.device))
     if dtype is not None and dtype != input.dtype:
         y = record("to", Tensor(_core.cast(y._array, dtype)), (y,), _to_rule, (y.dtype, y.device))
