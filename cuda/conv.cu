@@ -15,7 +15,8 @@ void run(const ConvProblem& p, const ConvArgs& args, const LaunchContext& ctx) {
   constexpr int64_t kFewRows = 4, kFewElements = 64, kHalfTile = 64;
   const DType dtype = args.dtype;
   if (p.groups * p.M * p.N == 0) return;
-  if (p.reduces && p.M * p.N <= kFewElements) return conv_by_blocks(p, dtype, ctx);
+  const bool vast = p.K > INT32_MAX && p.K / args.geometry.N > INT32_MAX;  // outputs of one image
+  if (p.reduces && (p.M * p.N <= kFewElements || vast)) return conv_by_blocks(p, dtype, ctx);
   if (!p.reduces && p.M <= kFewRows) return conv_direct(p, dtype, ctx);
   const bool rounds = dtype == DType::float32 && args.precision != Precision::highest && !simt_only();
   if (rounds && p.M >= kHalfTile && p.N >= kHalfTile && compute_capability() >= 80) return conv_mma(p, ctx);

@@ -16,20 +16,11 @@ struct ConvLaunch {
   int parts;
 };
 
-// kImages: k runs over images (p.reduces), and the table has the entries of one.
-template <bool kImages>
-__device__ __forceinline__ ConvEntry k_entry(const ConvLaunch& launch, int64_t k) {
-  if constexpr (!kImages) return launch.k_entries[k];
-  const int64_t outer = k / launch.k_period;
-  ConvEntry e = launch.k_entries[k - outer * launch.k_period];
-  e.gathered += outer * launch.p.k.outer;
-  e.other += outer * launch.p.k.other_outer;
-  return e;
-}
-
 // What a block works on.
 struct ConvWork {
   int64_t m, n, group, part, k_begin;
+  int64_t outer;  // k_begin over the period of the table, and what is left of it
+  uint32_t rest;
   int depth;
 };
 
@@ -38,8 +29,27 @@ __device__ __forceinline__ ConvWork conv_work(const ConvLaunch& launch, int64_t 
   const int64_t tiles = launch.tile_rows * launch.tile_cols, part = work / tiles % launch.parts;
   const MatrixPlace tile = tile_place(work % tiles, launch.tile_rows, launch.tile_cols);
   const int64_t begin = part * launch.k_size, left = launch.p.K - begin;
-  return {tile.row * kM, tile.col * kN, work / tiles / launch.parts,
-          part,          begin,         static_cast<int>(left < launch.k_size ? left : launch.k_size)};
+  const int64_t outer = launch.k_period > 0 ? begin / launch.k_period : 0;
+  return {tile.row * kM,
+          tile.col * kN,
+          work / tiles / launch.parts,
+          part,
+          begin,
+          outer,
+          static_cast<uint32_t>(begin - outer * launch.k_period),
+          static_cast<int>(left < launch.k_size ? left : launch.k_size)};
+}
+
+// The entry of the k that lies `offset` behind the block's first. kImages: k runs over images (p.reduces), and the
+// table has the entries of one. A period has less than 2^31 entries, a part of K at most 2^30: 32 bits are enough.
+template <bool kImages>
+__device__ __forceinline__ ConvEntry k_entry(const ConvLaunch& launch, const ConvWork& work, int offset) {
+  if constexpr (!kImages) return launch.k_entries[work.k_begin + offset];
+  const uint32_t at = work.rest + static_cast<uint32_t>(offset), period = static_cast<uint32_t>(launch.k_period);
+  ConvEntry e = launch.k_entries[at % period];
+  e.gathered += (work.outer + at / period) * launch.p.k.outer;
+  e.other += (work.outer + at / period) * launch.p.k.other_outer;
+  return e;
 }
 
 // Starts the copies of a slab of A, kExtent rows by kK, which lies along k. to(row, k) is where an element goes; `k` is
@@ -86,7 +96,7 @@ __device__ __forceinline__ void copy_slabs(const ConvLaunch& launch, const ConvW
   const T* const b = static_cast<const T*>(p.b) + work.group * p.b_group;
   const int first = slab * kK, own = first + single_copies(threadIdx.x, kThreads, kM, kK, true).k;
   ConvEntry k{};
-  if (own < work.depth) k = k_entry<kAlongK>(launch, work.k_begin + own);
+  if (own < work.depth) k = k_entry<kAlongK>(launch, work, own);
   copy_a<T, kM, kK, kThreads>(p, a, p.M - work.m, k, own < work.depth, to_a);
   copy_b<T, kN, kK, kThreads, kAlongK>(launch, b, n_entries, columns, work.k_begin + first, work.depth - first, k,
                                        to_b);
