@@ -38,25 +38,6 @@ std::string recent_kernels() {
   return names.empty() ? "none" : names;
 }
 
-// Errors after which the process can no longer use the device.
-bool is_sticky(cudaError_t error) {
-  switch (error) {
-    case cudaErrorIllegalAddress:
-    case cudaErrorLaunchFailure:
-    case cudaErrorLaunchTimeout:
-    case cudaErrorHardwareStackError:
-    case cudaErrorIllegalInstruction:
-    case cudaErrorMisalignedAddress:
-    case cudaErrorInvalidAddressSpace:
-    case cudaErrorInvalidPc:
-    case cudaErrorAssert:
-    case cudaErrorECCUncorrectable:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool blocking() {
   static const bool on = [] {
     const char* const value = std::getenv("NNCORE_LAUNCH_BLOCKING");
@@ -155,7 +136,7 @@ class CudaBackend final : public Backend {
     const cudaStream_t source = cuda::current_stream(from_index), destination = cuda::current_stream(to_index);
     after(from_index, source, to_index, destination);
     make_current(to_index);
-    check(cudaMemcpyPeerAsync(to, to_index, from, from_index, bytes, destination), "copying between devices");
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, destination), "copying between devices");
     after(to_index, destination, from_index, source);
   }
 
@@ -282,9 +263,10 @@ Backend& the_backend() { return instance(); }
 void check(cudaError_t error, const char* tried) {
   if (error == cudaSuccess) return;
   (void)cudaGetLastError();
+  const bool lost = cudaPeekAtLastError() != cudaSuccess;  // what reading an error does not clear stays for good
   std::string message =
       std::string("CUDA error in ") + tried + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
-  if (is_sticky(error)) {
+  if (lost) {
     message += ". This process cannot use the device any more.";
     if (!blocking())
       message += " Launched last: " + recent_kernels() + ". NNCORE_LAUNCH_BLOCKING=1 tells which kernel it was.";

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "core/kernel_table.h"
+#include "cuda/strided.h"
 
 #define NN_WRITTEN(X) \
   X(Gemm, gemm)       \
@@ -46,8 +47,12 @@ const Kernel<Args>* list_not_yet() {
 }
 
 const ElementwiseKernels elementwise_kernels = {
-    list_not_yet<UnaryArgs>(), list_not_yet<UnaryBackwardArgs>(), list_not_yet<BinaryArgs>(),
-    *list_not_yet<CastArgs>(), *list_not_yet<FillArgs>(),         *list_not_yet<WhereArgs>(),
+    list_not_yet<UnaryArgs>(),
+    list_not_yet<UnaryBackwardArgs>(),
+    list_not_yet<BinaryArgs>(),
+    {"cast", cast},
+    {"fill", fill},
+    {"where", where},
 };
 
 #define NN_NOT_YET(Family, family) const Family##Kernels& family##_kernels = not_yet<Family##Kernels>();

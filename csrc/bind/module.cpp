@@ -1,3 +1,6 @@
+#include <new>
+#include <typeinfo>
+
 #include "bind/bind.h"
 
 namespace nn {
@@ -13,6 +16,9 @@ static void bind_errors(py::module_& m) {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const OutOfMemoryError& e) {
       py::set_error(out_of_memory, e.what());
+    } catch (const std::bad_alloc& e) {
+      if (typeid(e) == typeid(std::bad_alloc)) throw;  // the host's: MemoryError
+      py::set_error(out_of_memory, e.what());          // a backend's
     } catch (const IndexError& e) {
       py::set_error(PyExc_IndexError, e.what());
     } catch (const ValueError& e) {
