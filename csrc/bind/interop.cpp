@@ -3,20 +3,22 @@
 
 #include "bind/bind.h"
 #include "bind/dlpack.h"
+#include "core/backend.h"
 #include "core/plan.h"
 
 namespace nn {
 namespace {
 
 // A view of foreign memory: `owner` is kept alive until the last array over it is gone.
-Array borrow(void* data, const Dims& shape, const Dims& strides, DType dtype, std::function<void()> release) {
+Array borrow(void* data, const Dims& shape, const Dims& strides, DType dtype, std::function<void()> release,
+             Device device = {}) {
   // Negative strides reach below the first element; the storage starts at the lowest one.
   int64_t low = 0, high = 0;
   for (int i = 0; i < shape.size(); ++i)
     (strides[i] < 0 ? low : high) += strides[i] * (shape[i] > 0 ? shape[i] - 1 : 0);
   const int64_t size = static_cast<int64_t>(itemsize(dtype));
   char* base = static_cast<char*>(data) + low * size;
-  auto storage = std::make_shared<Storage>(base, (high - low + 1) * size, Device{}, std::move(release));
+  auto storage = std::make_shared<Storage>(base, (high - low + 1) * size, device, std::move(release));
   if (some_thread_records()) [[unlikely]]
     if (Recording* recording = Recording::current()) recording->constant(storage);
   return {std::move(storage), dtype, shape, strides, -low};
@@ -107,8 +109,9 @@ py::capsule export_dlpack(const Array& x, const char* name) {
     exported->strides[i] = x.strides[i];
   }
   Managed& managed = exported->managed;
-  managed.dl_tensor = {x.data(),        {dlpack::kCPU, 0}, x.ndim(), to_dlpack(x.dtype),
-                       exported->shape, exported->strides, 0};
+  const bool on_cpu = x.device().type == DeviceType::cpu;
+  const dlpack::DLDevice place{on_cpu ? dlpack::kCPU : dlpack::kCUDA, x.device().index};
+  managed.dl_tensor = {x.data(), place, x.ndim(), to_dlpack(x.dtype), exported->shape, exported->strides, 0};
   managed.manager_ctx = exported;
   managed.deleter = [](Managed* self) { delete static_cast<Exported<Managed>*>(self->manager_ctx); };
   if constexpr (requires { managed.flags; }) {
@@ -128,18 +131,24 @@ template <class Managed>
 Array import_dlpack(PyObject* capsule, const char* name, const char* used_name) {
   auto* managed = static_cast<Managed*>(PyCapsule_GetPointer(capsule, name));
   const dlpack::DLTensor& tensor = managed->dl_tensor;
-  check(tensor.device.device_type == dlpack::kCPU || tensor.device.device_type == dlpack::kCUDAHost,
-        "from_dlpack: expected memory of the CPU, got DLPack device type ", tensor.device.device_type);
+  const int32_t kind = tensor.device.device_type;
+  check(kind == dlpack::kCPU || kind == dlpack::kCUDAHost || kind == dlpack::kCUDA,
+        "from_dlpack: expected memory of the CPU or of a CUDA device, got DLPack device type ", kind);
+  const Device device = kind == dlpack::kCUDA ? Device{DeviceType::cuda, tensor.device.device_id} : Device{};
+  if (kind == dlpack::kCUDA) backend(device);  // an error that says what is missing where there is none
   const DType dtype = from_dlpack(tensor.dtype);
   const Dims shape(tensor.shape, tensor.shape + tensor.ndim);
   const Dims strides =
       tensor.strides != nullptr ? Dims(tensor.strides, tensor.strides + tensor.ndim) : contiguous_strides(shape);
   PyCapsule_SetName(capsule, used_name);
-  return borrow(static_cast<char*>(tensor.data) + tensor.byte_offset, shape, strides, dtype, [managed] {
-    if (managed->deleter == nullptr) return;
-    const WithLock locked;
-    managed->deleter(managed);
-  });
+  return borrow(
+      static_cast<char*>(tensor.data) + tensor.byte_offset, shape, strides, dtype,
+      [managed] {
+        if (managed->deleter == nullptr) return;
+        const WithLock locked;
+        managed->deleter(managed);
+      },
+      device);
 }
 
 Array from_capsule(const py::capsule& capsule) {

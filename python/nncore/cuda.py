@@ -283,6 +283,22 @@ def record_stream(tensor: Tensor, stream: Stream) -> None:
     _core.record_use(tensor._array, stream.cuda_stream)
 
 
+def _hand_over(array: _core.Array, consumer: int | None) -> None:
+    """Orders a consumer's stream, named as DLPack does, after the work queued here, and keeps the memory for its use.
+
+    None and 1 are the default stream, 2 is the default stream of a thread, -1 asks for no order.
+    """
+    if consumer == -1:
+        return
+    if consumer == 0:
+        raise BufferError("__dlpack__: stream 0 is ambiguous; 1 is the legacy default stream, 2 the per-thread one")
+    handle, index = 0 if consumer in (None, 1) else consumer, array.device.index
+    stream = current_stream(index)
+    if handle != stream.cuda_stream:
+        _core.stream_wait(index, handle, stream.record_event()._made(stream.device))
+        _core.record_use(array, handle)
+
+
 # ---- random numbers ----
 
 

@@ -325,17 +325,43 @@ class Tensor:
         return array.copy() if copy else array
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
-        if stream is not None:
+        if stream is not None and not self.is_cuda:
             raise BufferError(f"__dlpack__: memory of the CPU has no stream; expected None, got {stream!r}")
         if dl_device is not None and tuple(dl_device) != self.__dlpack_device__():
             raise BufferError(f"__dlpack__: expected device {self.__dlpack_device__()}, got {tuple(dl_device)}")
         if self._requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         source = self._array if not copy else _core.clone(self._array)
+        if self.is_cuda:
+            from nncore import cuda
+
+            cuda._hand_over(source, stream)
         return _core.to_dlpack(source, max_version is not None and max_version[0] >= 1)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
+        device = self._array.device
+        return (1, 0) if device.type == "cpu" else (2, device.index)
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Version 3 of the interface by which CuPy, Numba and PyTorch see an array on a GPU."""
+        if not self.is_cuda:
+            raise AttributeError(f"Can't get __cuda_array_interface__ on a tensor of device {self.device}")
+        if self._requires_grad:
+            raise RuntimeError("Can't get __cuda_array_interface__ on a tensor that requires grad, use tensor.detach()")
+        array = self._array
+        kind = (
+            "f" if array.is_floating else "b" if array.dtype is _core.dtype.bool else "iu"[array.dtype.name == "uint8"]
+        )
+        size = array.dtype.itemsize
+        return {
+            "shape": tuple(array.shape),
+            "typestr": f"{'|' if size == 1 else '<'}{kind}{size}",
+            "data": (array.data_ptr if array.numel else 0, False),
+            "version": 3,
+            "strides": None if array.is_contiguous else tuple(size * stride for stride in array.strides),
+            "stream": _core.current_stream(array.device.index) or 1,
+        }
 
     def item(self) -> float:
         """The only element, as a Python number."""

@@ -145,3 +145,37 @@ def test_memory_that_runs_out_is_an_error_that_leaves_everything_usable(x):
             nc.empty(total, dtype=nc.uint8, device="cuda").fill_(0), nc.empty(total, dtype=nc.uint8, device="cuda")
     assert issubclass(nc.OutOfMemoryError, RuntimeError)
     np.testing.assert_array_equal(x.cuda().cpu().numpy(), x.numpy())
+
+
+def test_dlpack_shares_memory_and_orders_streams(x):
+    y = x.cuda()
+    assert y.__dlpack_device__() == (2, 0)
+    z = nc.from_dlpack(y)
+    assert (z.data_ptr(), z.device) == (y.data_ptr(), y.device)
+    side = nc.cuda.Stream()
+    with nc.cuda.stream(side):
+        w = nc.from_dlpack(y.t())
+        assert w.data_ptr() == y.data_ptr()
+        np.testing.assert_array_equal(w.cpu().numpy(), x.numpy().T)
+    with pytest.raises(BufferError, match="stream 0 is ambiguous"):
+        y.__dlpack__(stream=0)
+    del y, z, w
+    np.testing.assert_array_equal(nc.from_dlpack(x.cuda()).cpu().numpy(), x.numpy())
+
+
+def test_cuda_array_interface(x):
+    y = x.cuda()
+    seen = y.t().__cuda_array_interface__
+    assert seen == {
+        "shape": (4, 3),
+        "typestr": "<f4",
+        "data": (y.data_ptr(), False),
+        "version": 3,
+        "strides": (4, 16),
+        "stream": 1,
+    }
+    assert y.__cuda_array_interface__["strides"] is None
+    assert not hasattr(x, "__cuda_array_interface__")
+    assert nc.ones(1, dtype=nc.uint8).cuda().__cuda_array_interface__["typestr"] == "|u1"
+    with pytest.raises(RuntimeError, match="requires grad"):
+        y.requires_grad_().__cuda_array_interface__  # noqa: B018
