@@ -33,14 +33,15 @@
   auto& name =                                \
       *static_cast<name##_type*>(cuda_on_cpu::shared_variable(name##_site, sizeof(name##_type), alignof(name##_type)))
 #define NN_SHARED_DYNAMIC(type, name) type* name = static_cast<type*>(cuda_on_cpu::dynamic_shared())
-#define NN_LAUNCH(kernel, grid, block, shared, context, ...)                                   \
-  do {                                                                                         \
-    (void)(context);                                                                           \
-    auto nn_body = [&] { (kernel)(__VA_ARGS__); };                                             \
-    cuda_on_cpu::DeviceAccess nn_access;                                                       \
-    cuda_on_cpu::run(                                                                          \
-        {#kernel, dim3(grid), dim3(block), dim3(1), static_cast<size_t>(shared)},              \
-        [](const void* body) { (*static_cast<const decltype(nn_body)*>(body))(); }, &nn_body); \
+#define NN_LAUNCH(kernel, grid, block, shared, context, ...)                                       \
+  do {                                                                                             \
+    cudaLaunchConfig_t nn_config = {};                                                             \
+    nn_config.gridDim = dim3(grid);                                                                \
+    nn_config.blockDim = dim3(block);                                                              \
+    nn_config.dynamicSmemBytes = static_cast<size_t>(shared);                                      \
+    nn_config.stream = static_cast<cudaStream_t>((context).stream);                                \
+    cuda_on_cpu::name_launch(#kernel);                                                             \
+    ::nn::cuda::check(cudaLaunchKernelEx(&nn_config, kernel __VA_OPT__(, ) __VA_ARGS__), #kernel); \
   } while (0)
 
 #endif

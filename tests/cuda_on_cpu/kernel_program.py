@@ -24,7 +24,8 @@ class Builder:
             pytest.skip("needs a C++ compiler and the emulation")
         self.folder, self.kind, self.objects = folder, kind, {}
         hooks = kind == "race"
-        self.emulation = [p for p in sorted((HERE / "emulation").glob("*.cpp")) if hooks or p.stem != "race_hooks"]
+        self.emulation = [HERE / "device_on_cpu.cpp"]
+        self.emulation += [p for p in sorted((HERE / "emulation").glob("*.cpp")) if hooks or p.stem != "race_hooks"]
 
     def _compile(self, source: Path, target: Path, root: Path) -> Path:
         flags = ["-std=c++20", "-O1", "-g1", "-Wall", "-Wextra", "-Wno-unknown-pragmas", "-DNN_ISA=cuda"]
