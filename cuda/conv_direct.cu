@@ -42,7 +42,7 @@ __device__ __forceinline__ T sum_terms(const DirectLaunch& launch, int64_t group
 template <class T>
 __device__ __forceinline__ void store(const ConvProblem& p, int64_t group, int64_t m, const ConvEntry& n, T sum) {
   if (p.bias) sum += static_cast<const T*>(p.bias)[group * p.M + m];
-  static_cast<T*>(p.c)[group * p.c_group + m * p.c_row + n.other] = sum;
+  static_cast<T*>(p.c)[group * p.c_group + m * p.c_row + n.other] = p.relu && sum < T(0) ? T(0) : sum;
 }
 
 template <class T>

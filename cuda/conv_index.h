@@ -62,6 +62,7 @@ struct ConvProblem {
   int64_t a_group, b_group, c_group;  // elements from one group to the next; of the bias, M
   ConvAxis n, k;
   int bound[3];  // the image that is read
+  bool relu;     // of each finished element
   bool reduces;  // K is (image, position): long, and adjacent in A and B
 };
 

@@ -38,7 +38,7 @@ __device__ __forceinline__ void store_tile(const ConvLaunch& launch, const ConvW
       const int64_t m = work.m + (warp / 4 * kRowTiles + i) * 16 + row;
       if (!exists || m >= p.M) continue;
       const float sum = stage[row * kStagePitch + lane] + (bias ? bias[work.group * p.M + m] : 0.0f);
-      c[m * (partial ? p.N : p.c_row) + at] = sum;
+      c[m * (partial ? p.N : p.c_row) + at] = p.relu && !partial && sum < 0.0f ? 0.0f : sum;
     }
     __syncwarp();
   }

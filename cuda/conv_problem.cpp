@@ -47,6 +47,7 @@ ConvProblem forward_problem(const ConvArgs& args) {
   const ConvGeometry& g = args.geometry;
   ConvProblem p{};
   p.a = args.w, p.b = args.x, p.c = args.y, p.bias = args.bias;
+  p.relu = args.activation == Activation::relu;
   p.groups = g.groups, p.M = g.K / g.groups, p.N = g.N * volume(g.out), p.K = g.C / g.groups * volume(g.kernel);
   p.a_row = p.K, p.c_row = volume(g.out);
   p.a_group = p.M * p.a_row, p.b_group = g.C / g.groups * volume(g.in), p.c_group = p.M * p.c_row;

@@ -39,7 +39,9 @@ __device__ __forceinline__ void store_tile(const ConvLaunch& launch, const ConvW
     for (int j = 0; j < Tile::kCols; ++j) {
       const int col = simt_col<Tile>(threadIdx.x, j);
       if (work.n + col >= p.N) continue;
-      c[partial ? m * p.N + work.n + col : m * p.c_row + n_entries[col].other] = sums[i][j] + bias;
+      const T sum = sums[i][j] + bias;
+      const int64_t at = partial ? m * p.N + work.n + col : m * p.c_row + n_entries[col].other;
+      c[at] = p.relu && !partial && sum < T(0) ? T(0) : sum;
     }
   }
 }
@@ -90,7 +92,8 @@ __global__ void sum_parts_kernel(const __grid_constant__ ConvLaunch launch) {
     for (int i = 1; i < launch.parts; ++i) sum += partial[i * total + e];
     const int64_t row = e / p.N, m = row % p.M;
     if (p.bias) sum += static_cast<const T*>(p.bias)[row];
-    static_cast<T*>(p.c)[row / p.M * p.c_group + m * p.c_row + describe(p.n, e % p.N).other] = sum;
+    const T y = p.relu && sum < T(0) ? T(0) : sum;
+    static_cast<T*>(p.c)[row / p.M * p.c_group + m * p.c_row + describe(p.n, e % p.N).other] = y;
   }
 }
 

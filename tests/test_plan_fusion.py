@@ -61,7 +61,45 @@ def test_relu_joins_the_product_before_it(bias, monkeypatch):
     with nc.no_grad():
         apart, joined = fused(lambda x: F.relu(layer(x)), x, monkeypatch=monkeypatch)
     assert apart == ["gemm", "relu"]
-    assert joined == ["gemm"]
+    assert joined == ["gemm + relu"]
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("shape", [(1, 3), (3, 5), (17, 40), (64, 64)])
+def test_the_epilogue_keeps_the_sign_of_zero(shape, monkeypatch):
+    """A negative number too small for the format is -0, and relu leaves -0 as it is."""
+    x, w = nc.full((shape[0], 4), 1e-30), nc.full((4, shape[1]), -1e-30)
+    _, joined = fused(lambda x: F.relu(x @ w), x, monkeypatch=monkeypatch)
+    assert joined == ["gemm + relu"]
+
+
+CONVOLUTIONS = {
+    "1-D": (nn.Conv1d(3, 5, 3, padding=1), (2, 3, 17)),
+    "2-D": (nn.Conv2d(3, 20, 3, padding=1), (2, 3, 19, 17)),
+    "3-D": (nn.Conv3d(2, 3, 2), (2, 2, 5, 6, 7)),
+    "strided": (nn.Conv2d(4, 6, 5, stride=2, padding=2, bias=False), (3, 4, 12, 31)),
+    "dilated": (nn.Conv2d(4, 6, 3, dilation=2), (3, 4, 12, 14)),
+    "1 by 1": (nn.Conv2d(32, 40, 1), (2, 32, 7, 7)),
+    "grouped": (nn.Conv2d(8, 8, 3, groups=2), (2, 8, 9, 9)),
+    "depthwise 3 by 3": (nn.Conv2d(8, 8, 3, padding=1, groups=8), (2, 8, 14, 14)),
+    "depthwise strided": (nn.Conv2d(8, 8, 3, padding=1, stride=2, groups=8), (2, 8, 14, 14)),
+    "depthwise 5 by 5": (nn.Conv2d(8, 8, 5, groups=8), (2, 8, 33, 50)),
+    "many channels": (nn.Conv2d(64, 64, 3, padding=1), (4, 64, 8, 8)),
+    "nothing to sum": (nn.Conv2d(2, 3, 3, padding=2), (2, 2, 0, 4)),
+}
+
+
+@pytest.mark.usefixtures("isa")
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_relu_joins_the_convolution_before_it(name, monkeypatch):
+    layer, shape = CONVOLUTIONS[name]
+    x = nc.randn(*shape)
+    if x.numel():
+        x.view(-1)[0] = float("nan")
+    with nc.no_grad():
+        apart, joined = fused(lambda x: F.relu(layer(x)), x, monkeypatch=monkeypatch)
+    assert apart[-2:] == ["conv_forward", "relu"]
+    assert joined[-1] == "conv_forward + relu"
 
 
 def test_relu_stays_where_the_product_is_needed(monkeypatch):

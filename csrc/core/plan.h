@@ -59,7 +59,7 @@ struct PlanStep {
   std::string label;
 
   bool on_host() const { return kernel.run == nullptr && !chain; }
-  const char* name() const { return chain ? label.c_str() : on_host() ? "host" : kernel.name; }
+  const char* name() const { return !label.empty() ? label.c_str() : on_host() ? "host" : kernel.name; }
 };
 
 struct StepTime {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <string>
 
 #include "core/kernel_table.h"
 #include "core/plan_chain.h"
@@ -88,31 +89,55 @@ struct Fuser {
     drop(steps[i]);
   }
 
-  void relu_into_product(size_t i) {
-    if (dropped(steps[i]) || !runs(steps[i], table.gemm.gemm)) return;
-    GemmArgs& product = args_of<GemmArgs>(steps[i]);
-    if (product.activation != Activation::none || product.batch_ndim != 0) return;
-    if (product.c_col != 1 || (product.c_row != product.N && product.M != 1)) return;
-    const int block = block_of(steps[i], product.c);
+  // A step whose epilogue can hold an activation: where it writes, contiguously, and how much.
+  struct Writer {
+    DType dtype;
+    int64_t count;
+    void** to;
+    Activation* activation;
+    bool accumulates;
+  };
+
+  bool writer(PlanStep& step, Writer& w) const {
+    if (dropped(step)) return false;
+    if (runs(step, table.gemm.gemm)) {
+      GemmArgs& a = args_of<GemmArgs>(step);
+      if (a.batch_ndim != 0 || a.c_col != 1 || (a.c_row != a.N && a.M != 1)) return false;
+      w = {a.dtype, a.M * a.N, &a.c, &a.activation, a.accumulate};
+    } else if (runs(step, table.conv.forward)) {
+      ConvArgs& a = args_of<ConvArgs>(step);
+      const auto& out = a.geometry.out;
+      w = {a.dtype, a.geometry.N * a.geometry.K * out[0] * out[1] * out[2], &a.y, &a.activation, false};
+    } else {
+      return false;
+    }
+    return *w.activation == Activation::none;
+  }
+
+  void relu_into_writer(size_t i) {
+    Writer w{};
+    if (!writer(steps[i], w)) return;
+    const int block = block_of(steps[i], *w.to);
     if (block < 0) return;
     const size_t j = next_touch(i, block);
     if (j == steps.size() || dropped(steps[j]) || !runs(steps[j], relu())) return;
     const UnaryArgs& act = args_of<UnaryArgs>(steps[j]);
-    if (!is_whole(act.loop) || act.loop.shape[0] != product.M * product.N || act.dtype != product.dtype) return;
-    if (act.loop.data[1] != product.c) return;
+    if (!is_whole(act.loop) || act.loop.shape[0] != w.count || act.dtype != w.dtype) return;
+    if (act.loop.data[1] != *w.to) return;
     void* const y = act.loop.data[0];
-    if (y != product.c) {
-      // The product is written where relu's result belongs, earlier than it was: nobody may use that memory meanwhile.
+    if (y != *w.to) {
+      // The result is written where relu's belongs, earlier than that was: nobody may use that memory meanwhile.
       const int target = block_of(steps[j], y);
-      if (target < 0 || product.accumulate || !dead_after(j, block)) return;
+      if (target < 0 || w.accumulates || !dead_after(j, block)) return;
       for (size_t k = i; k < j; ++k)
         if (overlaps(steps[k], target)) return;
-      product.c = y;
+      *w.to = y;
       steps[i].operands.push_back(*std::find_if(steps[j].operands.begin(), steps[j].operands.end(),
                                                 [=](const PlanOperand& x) { return x.block == target; }));
       std::erase_if(steps[i].operands, [=](const PlanOperand& x) { return x.block == block; });
     }
-    product.activation = Activation::relu;
+    *w.activation = Activation::relu;
+    steps[i].label = std::string(steps[i].kernel.name) + " + relu";
     drop(steps[j]);
   }
 
@@ -181,7 +206,7 @@ struct Fuser {
 void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks) {
   Fuser fuser{steps, blocks};
   for (size_t i = 0; i < steps.size(); ++i) fuser.zero_then_add(i);
-  for (size_t i = 0; i < steps.size(); ++i) fuser.relu_into_product(i);
+  for (size_t i = 0; i < steps.size(); ++i) fuser.relu_into_writer(i);
   fuser.optimizers();
   std::erase_if(steps, dropped);
   chain_steps(steps, blocks);

@@ -10,7 +10,7 @@ namespace nn {
 
 // Rewrites the steps of a CPU plan:
 //   fill with 0, later +=           the sum with 0 is written, and the fill is gone
-//   product, then relu              relu in the product's epilogue, where nobody else reads the product
+//   product or convolution, relu    relu in the epilogue, where nobody else reads what came before it
 //   optimizer steps in a row        one launch, its table part of the plan
 //   elementwise steps in a row      one pass: block after block goes through all of them while it is in the cache, and
 //                                   what nobody reads later never reaches memory

@@ -1,6 +1,7 @@
 // Contracts of convolution (cross-correlation, as in every neural-network library).
 #pragma once
 
+#include "core/kernels/activation.h"
 #include "core/kernels/kernel.h"
 
 namespace nn {
@@ -16,7 +17,7 @@ struct ConvGeometry {
 };
 
 // One argument block for the three kernels; each writes one of the arrays from the other two:
-//   forward          y = conv(x, w) + bias               bias holds K values, or is null
+//   forward          y = activation(conv(x, w) + bias)   bias holds K values, or is null; no other has an activation
 //   backward_input   x = d sum(gy * conv(x, w)) / dx + bias, with y holding gy; x is written; bias holds C values, or
 //                    is null. It is the transposed convolution, and that has a bias.
 //   backward_weight  w = d sum(gy * conv(x, w)) / dw     with y holding gy; w is written, bias is null
@@ -30,6 +31,7 @@ struct ConvArgs {
   const void* bias;
   void* y;  // [N, K, out...]
   Precision precision;
+  Activation activation = Activation::none;
 };
 
 // The windows of x as columns, and their adjoint; of the geometry, K and groups are not used:

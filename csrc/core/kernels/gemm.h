@@ -1,12 +1,10 @@
 // Contract of matrix multiplication.
 #pragma once
 
+#include "core/kernels/activation.h"
 #include "core/kernels/kernel.h"
 
 namespace nn {
-
-// What the epilogue does to each finished element of C, after the bias.
-enum class Activation : int32_t { none, relu };
 
 // C[b, m, n] = activation(sum_k A[b, m, k] * B[b, k, n] + bias[n] (+ C[b, m, n] if accumulate)).
 // dtype is float32 or float64, or int32, int64 or uint8, which wrap around. Strides count elements and may be anything,

@@ -36,22 +36,24 @@ struct Sizes {
 
 // Fills images of `channels` planes with the bias, where there is nothing to sum.
 template <class T>
-void fill_planes(const void* bias, int64_t images, int64_t channels, int64_t plane, void* y) {
+void fill_planes(const void* bias, bool relu, int64_t images, int64_t channels, int64_t plane, void* y) {
   for (int64_t nk = 0; nk < images * channels; ++nk) {
-    const T value = bias ? static_cast<const T*>(bias)[nk % channels] : T(0);
+    const T given = bias ? static_cast<const T*>(bias)[nk % channels] : T(0);
+    const T value = relu && given < T(0) ? T(0) : given;
     for (int64_t i = 0; i < plane; ++i) static_cast<T*>(y)[nk * plane + i] = value;
   }
 }
-void fill_bias(DType dtype, const void* bias, int64_t images, int64_t channels, int64_t plane, void* y) {
-  dtype == DType::float32 ? fill_planes<float>(bias, images, channels, plane, y)
-                          : fill_planes<double>(bias, images, channels, plane, y);
+void fill_bias(DType dtype, const void* bias, bool relu, int64_t images, int64_t channels, int64_t plane, void* y) {
+  dtype == DType::float32 ? fill_planes<float>(bias, relu, images, channels, plane, y)
+                          : fill_planes<double>(bias, relu, images, channels, plane, y);
 }
 
 void run_forward(const ConvArgs& a, const LaunchContext& ctx) {
   const ConvGeometry& g = a.geometry;
   const Sizes s(g);
   if (g.N * g.K * s.y_plane == 0) return;
-  if (s.c_group == 0 || s.x_plane == 0) return fill_bias(a.dtype, a.bias, g.N, g.K, s.y_plane, a.y);
+  const bool relu = a.activation == Activation::relu;
+  if (s.c_group == 0 || s.x_plane == 0) return fill_bias(a.dtype, a.bias, relu, g.N, g.K, s.y_plane, a.y);
   Correlation p{};
   PhaseAxis phase[3];
   p.dtype = a.dtype;
@@ -66,6 +68,7 @@ void run_forward(const ConvArgs& a, const LaunchContext& ctx) {
   p.w_row = s.c_group * s.taps;
   p.w_channel = s.taps;
   p.bias = a.bias;
+  p.relu = relu;
   p.y = a.y;
   correlate(p, ctx);
 }
@@ -126,7 +129,7 @@ void run_backward_input(const ConvArgs& a, const LaunchContext& ctx) {
   if (!empty)
     correlate(p, ctx);
   else
-    fill_bias(a.dtype, a.bias, g.N, g.C, s.x_plane, a.x);
+    fill_bias(a.dtype, a.bias, false, g.N, g.C, s.x_plane, a.x);
 }
 
 void run_backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
@@ -137,7 +140,7 @@ void run_backward_weight(const ConvArgs& a, const LaunchContext& ctx) {
   if (g.N * s.x_plane * s.y_plane != 0)
     s.c_group == 1 && s.k_group == 1 ? correlate_weight_planes(a, ctx) : correlate_weight(a, ctx);
   else
-    fill_bias(a.dtype, nullptr, 1, 1, count, a.w);
+    fill_bias(a.dtype, nullptr, false, 1, 1, count, a.w);
 }
 
 }  // namespace

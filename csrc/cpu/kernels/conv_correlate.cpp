@@ -74,7 +74,7 @@ struct ChannelWork {
   int64_t channels, vectors;
 
   ChannelWork(const Work<T>& work, const Item& item, const Phase& phase)
-      : sum{work.p.cin, work.plan.strip.channel, phase.taps, phase.tap},
+      : sum{work.p.cin, work.plan.strip.channel, phase.taps, phase.tap, work.p.relu},
         channels(min_of(work.p.cout - item.block * work.plan.panel, work.plan.panel)),
         vectors(channels > Vec<T>::size ? 2 : 1) {
     const int64_t panel = item.group * work.plan.panels + item.block;
@@ -126,7 +126,7 @@ template <class T>
 void pixel_rows(const Work<T>& work, const Item& item, const Phase& phase, const Rows<T>& rows) {
   constexpr int64_t L = Vec<T>::size;
   const Plan& plan = work.plan;
-  const TileSum sum{work.p.cin, plan.strip.channel, phase.taps, phase.tap};
+  const TileSum sum{work.p.cin, plan.strip.channel, phase.taps, phase.tap, work.p.relu};
   const int64_t first = item.block * plan.block, end = min_of(first + plan.block, plan.panels);
   const int64_t vectors = (rows.cols + L - 1) / L, widest = pixel_vectors(plan.panel);
   const int64_t tiles = (vectors + widest - 1) / widest;

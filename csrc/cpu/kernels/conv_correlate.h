@@ -25,6 +25,7 @@ struct Correlation {
   const void* w;  // element [g, m, c, r] at g * w_group + m * w_row + c * w_channel + (index of r among w_size)
   int64_t w_group, w_row, w_channel, w_size[3];
   const void* bias;  // groups * cout values, or null
+  bool relu;         // of each result
   void* y;
 };
 

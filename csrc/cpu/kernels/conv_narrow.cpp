@@ -103,9 +103,14 @@ NN_FN Row<T, NV> add_row(const Taps<T, NV>& x, const Vec<T>* w, Row<T, NV> to) {
 // y[i, q] = bias + sum over r, s of w[r, s] x[i stride + r - 1, q stride + s - 1]. x is [rows, width], y [out,
 // columns]; rows outside are rows of zeros.
 template <class T, int NV, int stride>
-void correlate_plane(const T* x, const Vec<T> (&w)[9], Vec<T> bias, int64_t rows, int width, int64_t out, int columns,
-                     T* y) {
+void correlate_plane(const T* x, const Vec<T> (&w)[9], Vec<T> bias, bool relu, int64_t rows, int width, int64_t out,
+                     int columns, T* y) {
   using R = Row<T, NV>;
+  const auto store = [&](R done, int64_t i) NN_LAMBDA {
+    if (relu)
+      for (int v = 0; v < NV; ++v) done.v[v] = select(done.v[v] < Vec<T>(T(0)), Vec<T>(T(0)), done.v[v]);
+    done.store(y + i * columns, columns);
+  };
   const auto row = [&](int64_t h) NN_LAMBDA {
     return h < rows ? Taps<T, NV>::template load<stride>(x + h * width, width) : Taps<T, NV>();
   };
@@ -117,14 +122,14 @@ void correlate_plane(const T* x, const Vec<T> (&w)[9], Vec<T> bias, int64_t rows
       const R done = add_row(t, w + 6, before);
       before = add_row(t, w + 3, above);
       above = add_row(t, w, R(bias));
-      if (h > 0) done.store(y + (h - 1) * columns, columns);
+      if (h > 0) store(done, h - 1);
     }
   } else {
     R begun = add_row(Taps<T, NV>(), w, R(bias));
     for (int64_t i = 0; i < out; ++i) {
       const R half = add_row(row(2 * i), w + 3, begun);
       const Taps<T, NV> t = row(2 * i + 1);
-      add_row(t, w + 6, half).store(y + i * columns, columns);
+      store(add_row(t, w + 6, half), i);
       begun = add_row(t, w, R(bias));
     }
   }
@@ -195,7 +200,7 @@ void run(const Correlation& p, const LaunchContext& ctx) {
         w[t] = static_cast<const T*>(p.w)[group * p.w_group + r * p.w_size[2] + s];
       }
       const T bias = p.bias != nullptr ? static_cast<const T*>(p.bias)[group] : T(0);
-      correlate_plane<T, NV, stride>(static_cast<const T*>(p.x) + i * high.in * wide.in, w, bias, high.in,
+      correlate_plane<T, NV, stride>(static_cast<const T*>(p.x) + i * high.in * wide.in, w, bias, p.relu, high.in,
                                      static_cast<int>(wide.in), high.out, static_cast<int>(wide.out),
                                      static_cast<T*>(p.y) + i * high.out * wide.out);
     }

@@ -38,6 +38,7 @@ void plane_tile(const T* x, int64_t x_row, const TileSum& sum, const T* w, T bia
 #pragma GCC unroll 4
         for (int v = 0; v < NV; ++v) acc[i][v] = fma(a, V::load(px + i * x_row + v * L), acc[i][v]);
     }
+  finish(sum, acc);
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i, y += y_row) {
 #pragma GCC unroll 4
@@ -88,7 +89,7 @@ void phase_rows(const PlaneWork<T>& work, const Phase& phase, int64_t group, con
                 T* y, int64_t y_row) {
   constexpr int64_t L = Vec<T>::size;
   const T bias = work.p.bias ? static_cast<const T*>(work.p.bias)[group] : T(0);
-  const TileSum sum{work.p.cin, work.plan.strip.channel, phase.taps, phase.tap};
+  const TileSum sum{work.p.cin, work.plan.strip.channel, phase.taps, phase.tap, work.p.relu};
   const T* w = work.w + phase.w + group * work.p.cin * phase.taps;
   const int64_t x_row = work.plan.strip.position[1], vectors = (cols + L - 1) / L, tiles = (vectors + 3) / 4;
   for (int64_t t = 0; t < tiles; ++t) {

@@ -35,7 +35,18 @@ struct TileSum {
   int64_t channels, channel;
   int64_t taps;
   const int64_t* tap;
+  bool relu;  // of each sum
 };
+
+// The sums of a tile, finished.
+template <class V, int MR, int NV>
+NN_FN void finish(const TileSum& sum, V (&acc)[MR][NV]) {
+  if (!sum.relu) return;
+#pragma GCC unroll 16
+  for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) acc[m][v] = select(acc[m][v] < V(0), V(0), acc[m][v]);
+}
 
 // buf[m][v] = bias + sum of x * w for position m; w is [channels][taps][kPanel]. The positions are neighbours, or,
 // where kScattered, lie offset[m] from x: one more load for each, but rows too short to fill a tile can share one.
@@ -64,6 +75,7 @@ void channel_tile(const T* x, const int64_t* offset, const TileSum& sum, const T
         for (int v = 0; v < NV; ++v) acc[m][v] = fma(a, b[v], acc[m][v]);
       }
     }
+  finish(sum, acc);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m)
 #pragma GCC unroll 2
@@ -110,6 +122,7 @@ void pixel_tile(const T* x, const TileSum& sum, const T* w, const T* bias, const
         for (int v = 0; v < NV; ++v) acc[m][v] = fma(a, b[v], acc[m][v]);
       }
     }
+  finish(sum, acc);
 #pragma GCC unroll 16
   for (int m = 0; m < MR; ++m) {
     if (m >= span.channels) break;

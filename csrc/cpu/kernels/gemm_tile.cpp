@@ -34,7 +34,7 @@ inline void finish(const Tile<T>& t, Vec<T> (&acc)[R][NV], int last) {
       Vec<T> x = acc[i][v];
       if (t.row_bias) x = x + Vec<T>(t.row_bias[i]);
       if (t.col_bias) x = x + column;
-      if (t.relu) x = max(x, Vec<T>(T(0)));
+      if (t.relu) x = select(x < Vec<T>(T(0)), Vec<T>(T(0)), x);
       acc[i][v] = x;
     }
   }
