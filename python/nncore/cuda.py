@@ -290,12 +290,16 @@ def _hand_over(array: _core.Array, consumer: int | None) -> None:
     """
     if consumer == -1:
         return
+    if consumer is not None and (not isinstance(consumer, int) or isinstance(consumer, bool)):
+        raise TypeError(f"__dlpack__: expected stream to be an int or None, got {consumer!r}")
+    if consumer is not None and consumer < -1:
+        raise BufferError(f"__dlpack__: expected stream -1, 1, 2 or the handle of a stream, got {consumer}")
     if consumer == 0:
         raise BufferError("__dlpack__: stream 0 is ambiguous; 1 is the legacy default stream, 2 the per-thread one")
     handle, index = 0 if consumer in (None, 1) else consumer, array.device.index
     stream = current_stream(index)
     if handle != stream.cuda_stream:
-        _core.stream_wait(index, handle, stream.record_event()._made(stream.device))
+        Stream(index, _handle=handle).wait_stream(stream)
         _core.record_use(array, handle)
 
 

@@ -163,8 +163,9 @@ def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = N
     recording.refuse_values("from_dlpack")
     if hasattr(ext_tensor, "__dlpack__"):
         options = {}
-        if (place := ext_tensor.__dlpack_device__())[0] == 2:  # the producer orders its work before our stream's
-            options["stream"] = _core.current_stream(place[1]) or 1
+        kind, index = ext_tensor.__dlpack_device__() if hasattr(ext_tensor, "__dlpack_device__") else (1, 0)
+        if kind == 2:  # the producer orders its work before our stream's
+            options["stream"] = _core.current_stream(index) or 1
         try:
             capsule = ext_tensor.__dlpack__(max_version=(1, 0), **options)
         except TypeError:  # a producer from before version 1
