@@ -25,7 +25,7 @@ SEEDED = {
     "simt copies a row too many": ("simt", "address", "gemm_simt.cu", "i < inside ?", "i <= inside ?"),
     "mma without a barrier": ("mma", "race", "gemm_mma.cu", "__syncthreads();", ";"),
     "mma waits for a slab too few": ("mma", "plain", "gemm_mma.cu", "wait<kStages - 2>", "wait<kStages - 1>"),
-    "mma takes B's fragments for A's": ("mma", "plain", "gemm_mma.cu", "ldmatrix_b(lane)", "ldmatrix_a(lane)"),
+    "mma takes B's fragments for A's": ("mma", "plain", "mma_tile.cuh", ": ldmatrix_b(lane)", ": ldmatrix_a(lane)"),
     "sm90 waits for the wrong phase": ("sm90", "plain", "gemm_sm90.cu", "place.parity ^ 1);", "place.parity);"),
     "sm90 announces too few bytes": ("sm90", "plain", "gemm_sm90.cu", "Ring<kN>::kBytes)", "Ring<kN>::kBytes / 2)"),
     "sm90 gives a place back too early": (
