@@ -300,6 +300,38 @@ def call_twice(run, args):
     run(*args)
 
 
+def test_one_tensor_for_two_arguments():
+    product = nc.capture(lambda x, y: (x * y).sum().backward())
+    for i in range(4):
+        for same in (True, False):
+            x = nc.full((2,), float(i)).requires_grad_()
+            y = x if same else nc.full((2,), 5.0).requires_grad_()
+            product(x, y)
+            assert x.grad.tolist() == [2.0 * i if same else 5.0] * 2
+            assert y.grad.tolist() == [2.0 * i if same else float(i)] * 2
+
+
+def test_the_same_tensors_in_other_places():
+    def order(x, y=None):
+        return x[0] - x[1] if isinstance(x, list) else y - x
+
+    captured = nc.capture(order)
+    for i in range(4):
+        x, y = nc.full((2,), i), nc.full((2,), 10)
+        assert captured([x, y]).tolist() == [i - 10] * 2
+        assert captured(x, y).tolist() == [10 - i] * 2
+        assert captured(x, y=y).tolist() == [10 - i] * 2
+
+
+def test_plans_know_whether_gradients_were_recorded():
+    w = nn.Parameter(nc.ones(2))
+    seen = nc.capture(lambda x: x * 2 if (x * w).requires_grad else x * 3)
+    for _ in range(4):
+        assert seen(nc.ones(2)).tolist() == [2, 2]
+        with nc.no_grad():
+            assert seen(nc.ones(2)).tolist() == [3, 3]
+
+
 def refused(function, *args):
     run = nc.capture(function)
     with pytest.raises(nc.CaptureError) as error:

@@ -141,42 +141,37 @@ class Captured:
             return self._function(*args, **kwargs)
         if _switch.off or _disabled():
             return _detached(self._function(*args, **kwargs))
-        plan = getattr(self._last, "plan", None)
-        if plan is not None and not kwargs and plan.takes(args) and plan.run(args):
+        surroundings = (_mode.enabled, _mode.inference, get_default_dtype(), _core.current_isa())
+        plan, before = getattr(self._last, "used", (None, ()))
+        if plan is not None and not kwargs and before == surroundings and plan.takes(args) and plan.run(args):
             return plan.result()
         tensors: list[Tensor] = []
-        key = (
-            _signature((args, kwargs), tensors),
-            threading.get_ident(),
-            _mode.enabled,
-            _mode.inference,
-            get_default_dtype(),
-            _core.current_isa(),
-        )
+        key = (_signature((args, kwargs), tensors, {}), threading.get_ident(), *surroundings)
         with self._lock:
             calls = self._calls.setdefault(key, _Calls())
             self._calls.move_to_end(key)
-        return self._call(calls, tensors, args, kwargs)
+        plan, result = self._call(calls, tensors, args, kwargs)
+        self._last.used = plan, surroundings
+        return result
 
-    def _call(self, calls, tensors, args, kwargs):
+    def _call(self, calls, tensors, args, kwargs) -> tuple[Plan | None, Any]:
+        """(the plan that was used or made, the result)"""
         calls.plans = [plan for plan in calls.plans if not plan.is_stale()]
         for plan in calls.plans:
             if plan.run(tensors):
-                self._last.plan = plan
-                return plan.result()
+                return plan, plan.result()
         # A plan knows its own copies of arguments only, so it cannot add to a gradient that an argument has.
         if not calls.warm or any(x._grad is not None and not isinstance(x, Parameter) for x in tensors):
             calls.warm = True
-            return _detached(self._function(*args, **kwargs))
+            return None, _detached(self._function(*args, **kwargs))
         calls.attempts += 1
         plan, result = Plan.record(self._function, args, kwargs, tensors, calls.attempts)
         if plan is not None:
             calls.attempts = 0
             calls.plans.append(plan)
-            self._last.plan = plan
             with self._lock:
                 self._drop_oldest()
-        return result
+        return plan, result
 
     def _drop_oldest(self):
         excess = sum(len(calls.plans) for calls in self._calls.values()) - self._max_plans
@@ -219,9 +214,12 @@ def _detached(result: Any) -> Any:
     return result
 
 
-def _signature(value: Any, tensors: list[Tensor]) -> Any:
-    """What a plan for these arguments depends on; collects the tensors among them."""
+def _signature(value: Any, tensors: list[Tensor], seen: dict[int, int]) -> Any:
+    """What a plan for these arguments depends on; collects the tensors among them, each once."""
     if isinstance(value, Tensor):
+        if id(value) in seen:
+            return ("again", seen[id(value)])
+        seen[id(value)] = len(tensors)
         tensors.append(value)
         if value._node is not None and value._requires_grad:
             raise CaptureError(
@@ -231,9 +229,9 @@ def _signature(value: Any, tensors: list[Tensor]) -> Any:
         array = value._array
         return ("tensor", array.dtype, array.shape, array.strides, array.device, value._requires_grad)
     if isinstance(value, (list, tuple)):
-        return (type(value), *[_signature(part, tensors) for part in value])
+        return (type(value), *[_signature(part, tensors, seen) for part in value])
     if isinstance(value, dict):
-        return (type(value), *[(name, _signature(part, tensors)) for name, part in value.items()])
+        return (type(value), *[(name, _signature(part, tensors, seen)) for name, part in value.items()])
     if isinstance(value, np.ndarray):
         raise CaptureError(
             "capture: an argument is a NumPy array; pass nncore.from_numpy(array) or nncore.tensor(array)"

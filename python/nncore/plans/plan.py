@@ -21,12 +21,13 @@ _ATTEMPTS = 4  # calls of one signature that may set something up before it coun
 class Plan:
     """Recorded launches with their inputs and outputs. Made by `nncore.capture`; its `plans` lists them."""
 
-    def __init__(self, native: _core.Plan, notes: Notes, inputs: list[Tensor], result: Any, keep: tuple):
+    def __init__(self, native: _core.Plan, notes: Notes, inputs: list[Tensor], result: Any, arguments: tuple):
         self.native = native
         self.inputs = inputs
         self._notes = notes
         self._result = result
-        self._keep = keep  # arguments that are no tensors: the plan may depend on who they are
+        self._arguments = arguments  # those that are no tensors stay alive: the plan may depend on who they are
+        self._flat = not arguments[1] and list(map(id, arguments[0])) == list(map(id, inputs))
         self._single = isinstance(result, Tensor)
         self._fixed = [i for i, x in enumerate(inputs) if isinstance(x, Parameter)]
         self._watched = [i for i, x in enumerate(inputs) if x._requires_grad and not isinstance(x, Parameter)]
@@ -39,7 +40,7 @@ class Plan:
         from nncore.plans.capture import CaptureError, _detached
 
         inputs: list[Tensor] = []
-        args, kwargs = _with_inputs((args, kwargs), inputs)
+        args, kwargs = _with_inputs((args, kwargs), inputs, {})
         versions = [x._array.version for x in inputs]
         native = _core.Recording(where)
         notes = _mode.notes = Notes(native.stop)
@@ -70,8 +71,10 @@ class Plan:
     # ---- using it ----
 
     def takes(self, args: Sequence) -> bool:
-        """Whether these arguments are tensors like the plan's inputs, and nothing else."""
-        if len(args) != len(self.inputs):
+        """Whether these arguments are tensors like the plan's, and nothing else; each of them another one."""
+        if not self._flat or len(args) != len(self.inputs):
+            return False
+        if self._watched and len(set(map(id, args))) != len(args):
             return False
         for given, own in zip(args, self.inputs, strict=True):
             if not isinstance(given, Tensor) or given._requires_grad is not own._requires_grad:
@@ -133,20 +136,23 @@ def _fuse() -> bool:
     return os.environ.get("NNCORE_FUSE", "1") != "0"
 
 
-def _with_inputs(value: Any, inputs: list[Tensor]) -> Any:
+def _with_inputs(value: Any, inputs: list[Tensor], known: dict[int, Tensor]) -> Any:
     """The arguments with the plan's own tensors in place of those given. Parameters stay themselves."""
     if isinstance(value, Tensor):
-        own = value
-        if not isinstance(value, Parameter):
-            own = Tensor(_core.input_like(value._array))
-            own._requires_grad = value._requires_grad
-        inputs.append(own)
+        own = known.get(id(value))
+        if own is None:
+            own = value
+            if not isinstance(value, Parameter):
+                own = Tensor(_core.input_like(value._array))
+                own._requires_grad = value._requires_grad
+            known[id(value)] = own
+            inputs.append(own)
         return own
     if isinstance(value, (list, tuple)):
-        parts = [_with_inputs(part, inputs) for part in value]
+        parts = [_with_inputs(part, inputs, known) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, dict):
-        return type(value)((name, _with_inputs(part, inputs)) for name, part in value.items())
+        return type(value)((name, _with_inputs(part, inputs, known)) for name, part in value.items())
     return value
 
 
