@@ -26,6 +26,9 @@ Plan::~Plan() {
 template <class Around>
 void Plan::run(const Around& around) {
   const std::lock_guard one_at_a_time(replaying_);
+  for (const External& e : externals_)
+    if (e.written) e.storage->version.fetch_add(1, std::memory_order_relaxed);
+  for (const Array& result : results_) result.storage->version.fetch_add(1, std::memory_order_relaxed);
   const Team team;
   const auto go_through = [&](Crew* crew) {
     const LaunchContext context{team.threads, nullptr, crew};
@@ -51,9 +54,6 @@ void Plan::run(const Around& around) {
     Crew::run(team.threads, [](Crew& crew, void* data) { (*static_cast<decltype(lead)*>(data))(crew); }, &lead);
     shares_work_ = shared > 0;
   }
-  for (const External& e : externals_)
-    if (e.written) e.storage->version.fetch_add(1, std::memory_order_relaxed);
-  for (const Array& result : results_) result.storage->version.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Plan::replay() {

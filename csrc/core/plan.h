@@ -78,7 +78,7 @@ class Plan {
   void set_inputs(const std::vector<Array>& inputs) { inputs_ = inputs; }
   const std::vector<Array>& inputs() const { return inputs_; }
 
-  // What a replay writes and somebody outside can see: these arrays count as written after each replay.
+  // What a replay writes and somebody outside can see: these arrays count as written with each replay.
   void add_results(const std::vector<Array>& results);
 
   // The line where an array from outside was used that nobody but the plan holds any more, so that it cannot be what
@@ -100,7 +100,6 @@ class Plan {
     bool constant, written;
   };
   Plan() = default;
-  void prepare();
   template <class Around>
   void run(const Around& around);
 
