@@ -43,6 +43,7 @@ target_compile_options(
   _cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>
                 $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${NNCORE_WERROR}>>:-Werror>
                 "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 -Werror all-warnings -Xcompiler=-Wall,-Wextra>"
+                "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xfatbin=-compress-all>"
                 "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas=-v,-warn-spills,-warn-lmem-usage,-Werror>")
 # ptxas tells as mere information that it made wgmma wait (C7508, C7510): cmake/check_ptxas.py makes that an error.
 set_target_properties(

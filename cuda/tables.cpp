@@ -15,6 +15,9 @@
 namespace nn::cuda {
 
 NN_WRITTEN(NN_EXTERN)
+extern const Kernel<UnaryArgs>* const unary_kernels;  // elementwise.cu
+extern const Kernel<UnaryBackwardArgs>* const unary_backward_kernels;
+extern const Kernel<BinaryArgs>* const binary_kernels;
 
 namespace {
 
@@ -40,19 +43,8 @@ const Family& not_yet() {
   return *std::launder(reinterpret_cast<const Family*>(slots.bytes));
 }
 
-template <class Args>
-const Kernel<Args>* list_not_yet() {
-  static const Refusing<256 * sizeof(Slot)> slots;
-  return std::launder(reinterpret_cast<const Kernel<Args>*>(slots.bytes));
-}
-
 const ElementwiseKernels elementwise_kernels = {
-    list_not_yet<UnaryArgs>(),
-    list_not_yet<UnaryBackwardArgs>(),
-    list_not_yet<BinaryArgs>(),
-    {"cast", cast},
-    {"fill", fill},
-    {"where", where},
+    unary_kernels, unary_backward_kernels, binary_kernels, {"cast", cast}, {"fill", fill}, {"where", where},
 };
 
 #define NN_NOT_YET(Family, family) const Family##Kernels& family##_kernels = not_yet<Family##Kernels>();

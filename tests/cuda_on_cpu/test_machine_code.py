@@ -23,6 +23,7 @@ SOURCES = {
     "conv_direct": ["90a"],
     "conv_unfold": ["90a"],
     "strided": ["75", "90a"],
+    "elementwise": ["90a"],
 }
 FLAGS = (
     "-std=c++20 -DNN_ISA=cuda -Werror all-warnings -Xcompiler -Wall,-Wextra -Xptxas -v,-warn-spills,-warn-lmem-usage"

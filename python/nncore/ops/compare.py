@@ -192,7 +192,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
     >>> nc.allclose(nc.tensor([1.0, 2.0]), nc.tensor([1.0, 2.0 + 1e-6]))
     True
     """
-    return bool(np.all(isclose(input, other, rtol, atol, equal_nan).numpy()))
+    return bool(np.all(isclose(input, other, rtol, atol, equal_nan).cpu().numpy()))
 
 
 @tensor_method
@@ -202,7 +202,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     >>> nc.equal(nc.tensor([1, 2]), nc.tensor([1, 2]))
     True
     """
-    return input.shape == other.shape and bool(np.all(native(_core.eq, input, other).numpy()))
+    return input.shape == other.shape and bool(np.all(native(_core.eq, input, other).cpu().numpy()))
 
 
 for _operation in (bitwise_and, bitwise_or, bitwise_xor, bitwise_not, bitwise_left_shift, bitwise_right_shift):
