@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from bench.bench import TARGETS
 from bench.report import duration
 
 TITLES = {
@@ -23,7 +24,9 @@ TITLES = {
     "rnn": "recurrent layers, forward and backward",
     "optim": "optimizer step",
     "training": "training step of whole networks",
+    "captured": "training step, captured",
 }
+assert set(TITLES) == set(TARGETS)
 
 
 def machine(facts: dict) -> str:
