@@ -1,6 +1,7 @@
 """nncore.capture: what replays compute is, bit for bit, what the function computes when it runs as it stands."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
@@ -611,7 +612,7 @@ def test_environment_switches_it_off_for_a_process():
     program = "import nncore as nc; f = nc.capture(lambda x: x * 2); [f(nc.ones(1)) for _ in range(3)]; print(f.plans)"
     found = subprocess.run(
         [sys.executable, "-c", program],
-        env={"NNCORE_CAPTURE": "0", "PYTHONPATH": ":".join(sys.path)},
+        env=os.environ | {"NNCORE_CAPTURE": "0", "PYTHONPATH": ":".join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
