@@ -7,7 +7,7 @@
 // The arithmetic is that of csrc/math, in the same order as on the CPU.
 #include "core/kernels/elementwise.h"
 #include "cuda/angles.cuh"
-#include "cuda/kernel.cuh"
+#include "cuda/loops.cuh"
 #include "math/elementwise.h"
 
 namespace nn::cuda {
@@ -16,48 +16,6 @@ extern const Kernel<UnaryBackwardArgs>* const unary_backward_kernels;
 extern const Kernel<BinaryArgs>* const binary_kernels;
 
 namespace {
-
-constexpr int kThreads = 256;
-constexpr int64_t kMaxBlocks = 132 * 16;
-
-// What a thread loads at once: as many elements of the widest operand as 16 bytes hold.
-template <class T, int kCount>
-struct alignas(sizeof(T) * kCount) Pack {
-  T at[kCount];
-};
-
-template <int N>
-int64_t count_of(const StridedLoop<N>& loop) {
-  int64_t count = 1;
-  for (int d = 0; d < loop.ndim; ++d) count *= loop.shape[d];
-  return count;
-}
-
-// Whether all operands are adjacent (or absent, where a number stands) and begin at a multiple of 16 bytes.
-template <int N>
-bool is_packed(const StridedLoop<N>& loop) {
-  if (loop.ndim != 1) return false;
-  for (int n = 0; n < N; ++n)
-    if (loop.data[n] != nullptr && (loop.stride[n][0] != 1 || reinterpret_cast<uintptr_t>(loop.data[n]) % 16 != 0))
-      return false;
-  return true;
-}
-
-unsigned blocks_for(int64_t threads) {
-  const int64_t blocks = ceil_div(threads, int64_t{kThreads});
-  return static_cast<unsigned>(blocks < kMaxBlocks ? blocks : kMaxBlocks);
-}
-
-template <class Index, int N>
-__device__ __forceinline__ void locate(const StridedLoop<N>& loop, Index i, int64_t (&place)[N]) {
-  for (int n = 0; n < N; ++n) place[n] = 0;
-  for (int d = loop.ndim - 1; d > 0; --d) {
-    const Index extent = static_cast<Index>(loop.shape[d]), rest = i / extent, at = i - rest * extent;
-    for (int n = 0; n < N; ++n) place[n] += static_cast<int64_t>(at) * loop.stride[n][d];
-    i = rest;
-  }
-  for (int n = 0; n < N; ++n) place[n] += static_cast<int64_t>(i) * loop.stride[n][0];
-}
 
 // The two inputs of a binary function; operands without memory are `number`.
 template <class Index, int N, class R, class T, class F>
@@ -133,30 +91,22 @@ template <class T, int N, class KernelFunction, class Last>
 void start(KernelFunction* kernel, const StridedLoop<N>& loop, const LaunchContext& ctx, const Last& last) {
   const int64_t count = count_of(loop);
   if (count == 0) return;
-  const bool is_narrow = count < (int64_t{1} << 31) - kMaxBlocks * kThreads;
-  const Way way = is_packed(loop) ? Way::packed : is_narrow ? Way::narrow : Way::wide;
+  const Way way = is_packed(loop) ? Way::packed : is_narrow(count) ? Way::narrow : Way::wide;
   const int64_t threads = way == Way::packed ? ceil_div(count, int64_t{16 / sizeof(T)}) : count;
   NN_LAUNCH(kernel, blocks_for(threads), kThreads, 0, ctx, loop, way, count, last);
 }
 
-// f.template operator()<T>() for the type of dtype, among those that the operation takes.
-template <class Op, class F>
-void with_type(DType dtype, const F& f) {
-  if constexpr (!is_integer_only<Op>) {
-    if (dtype == DType::float32) return f.template operator()<float>();
-    if (dtype == DType::float64) return f.template operator()<double>();
-  }
-  if constexpr (!is_floating_only<Op>) {
-    if (dtype == DType::int32) return f.template operator()<int32_t>();
-    if (dtype == DType::int64) return f.template operator()<int64_t>();
-    if (dtype == DType::uint8) return f.template operator()<uint8_t>();
-    if (dtype == DType::boolean) return f.template operator()<bool>();
-  }
+// body(T{}) for the type of dtype, among those that the operation takes.
+template <class Op, class Body>
+void with_type_of(DType dtype, const Body& body) {
+  with_type(dtype, [&]<class T>(T x) {
+    if constexpr (is_integer<T> ? !is_floating_only<Op> : !is_integer_only<Op>) body(x);
+  });
 }
 
 template <class Op>
 void unary(const UnaryArgs& args, const LaunchContext& ctx) {
-  with_type<Op>(args.dtype, [&]<class T>() {
+  with_type_of<Op>(args.dtype, [&]<class T>(T) {
     using Device = typename OnDevice<Op>::type;
     start<T>(unary_kernel<Device, T>, args.loop, ctx, with_params<Device>(args.params));
   });
@@ -173,7 +123,7 @@ void unary_backward(const UnaryBackwardArgs& args, const LaunchContext& ctx) {
 
 template <class Op>
 void binary(const BinaryArgs& args, const LaunchContext& ctx) {
-  with_type<Op>(args.dtype, [&]<class T>() {
+  with_type_of<Op>(args.dtype, [&]<class T>(T) {
     const T number = is_integer<T> ? static_cast<T>(args.integer) : static_cast<T>(args.real);
     start<T>(binary_kernel<Op, T>, args.loop, ctx, number);
   });

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/kernels/fault.h"
 #include "core/kernels/kernel.h"
 #include "cuda/device.h"
 
@@ -66,6 +67,12 @@ struct Workspace {
   void* const data;
   const size_t bytes;
 };
+
+// Tells the host of a value that the kernel cannot follow; the first one stays. Whoever reports works on with a value
+// that it can follow.
+__device__ inline void report(const FaultSite& site, int64_t value) {
+  if (atomicCAS(&site.word->code, 0ull, site.code) == 0) site.word->value = value;
+}
 
 // Lets a kernel use more dynamic shared memory than the 48 KiB that every kernel may.
 template <class Kernel>

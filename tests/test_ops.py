@@ -1,4 +1,7 @@
-"""What every operation must do, from the case tables alone: values, gradients, errors, determinism."""
+"""What every operation must do, from the case tables alone: values, gradients, errors, determinism.
+
+With `--device cuda` all of it on the GPU.
+"""
 
 from __future__ import annotations
 
@@ -20,30 +23,45 @@ pytestmark = [  # what operations are right to warn of, as PyTorch does, on samp
 by_name = pytest.mark.parametrize("case", CASES, ids=str)
 
 
-@pytest.fixture(params=nc.available_isas())
-def isa(request):
-    """Each instruction set that the machine has."""
-    before = nc.current_isa()
-    nc.use_isa(request.param)
-    yield request.param
-    nc.use_isa(before)
-
-
 def draw_for(case: Case, dtype: str) -> Draw:
     return Draw(dtype, seed=zlib.crc32(case.name.encode()))
 
 
-def to_tensors(value, requires_grad: bool = False):
-    """Arrays replaced by tensors over the same memory, with the same strides."""
+def to_tensors(value, device: str, requires_grad: bool = False):
+    """Arrays replaced by tensors with the same strides: on the CPU over the same memory, elsewhere copies."""
     if isinstance(value, np.ndarray):
         value = value if value.flags.writeable else _same_strides(value)
         tensor = nc.from_numpy(value)
+        tensor = tensor if device == "cpu" else moved(tensor, device)
         return tensor.requires_grad_() if requires_grad and tensor.is_floating_point() else tensor
     if isinstance(value, (tuple, list)):
-        return type(value)(to_tensors(v, requires_grad) for v in value)
+        return type(value)(to_tensors(v, device, requires_grad) for v in value)
     if isinstance(value, dict):
-        return {k: to_tensors(v, requires_grad) for k, v in value.items()}
+        return {k: to_tensors(v, device, requires_grad) for k, v in value.items()}
     return value
+
+
+def moved(x: nc.Tensor, device: str) -> nc.Tensor:
+    """A copy of `x` on the device with its strides, if they are those of a slice of a larger array."""
+    if x.numel() == 0 or x.is_contiguous():
+        return x.to(device)
+    once = x[tuple(slice(0, 1) if s == 0 else slice(None) for s in x.stride())]
+    order = sorted((d for d in range(x.ndim) if x.shape[d] > 1 and x.stride(d) != 0), key=x.stride, reverse=True)
+    if not order:
+        return once.to(device).expand(*x.shape)
+    steps = [x.stride(d) for d in order]
+    extents = [x.shape[order[0]]] + [a // b for a, b in zip(steps, steps[1:], strict=False)]
+    fits = all(a > 0 and a % b == 0 for a, b in zip(steps, [*steps[1:], 1], strict=True))
+    if not fits or any(extent < x.shape[d] for extent, d in zip(extents, order, strict=True)):
+        return x.to(device)
+    memory = nc.full((*extents, steps[-1]), 77, device=device).to(x.dtype)[..., 0]
+    part = memory[tuple(slice(x.shape[d]) for d in order)]
+    full = part.permute(*(order.index(d) for d in sorted(order)))
+    for d in range(x.ndim):
+        if d not in order:
+            full = full.unsqueeze(d)
+    full.copy_(once)
+    return full.expand(*x.shape)
 
 
 def _same_strides(x: np.ndarray) -> np.ndarray:
@@ -52,15 +70,20 @@ def _same_strides(x: np.ndarray) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(base, x.shape, tuple(b * (s != 0) for b, s in zip(base.strides, x.strides)))
 
 
+def synchronize(device: str) -> None:
+    if device != "cpu":
+        nc.cuda.synchronize()
+
+
 def results(value) -> list[np.ndarray]:
     values = value if isinstance(value, (tuple, list)) else (value,)
-    return [v.detach().numpy() if hasattr(v, "detach") else np.asarray(v) for v in values]
+    return [v.detach().numpy(force=True) if hasattr(v, "detach") else np.asarray(v) for v in values]
 
 
-def poison(bytes_wanted: int) -> None:
+def poison(bytes_wanted: int, device: str) -> None:
     """Leaves memory full of NaN where the next result of that size will be placed."""
     for size in {max(bytes_wanted // 4, 1), max(bytes_wanted // 2, 1), max(bytes_wanted, 1)}:
-        nc.full((size // 4 + 1,), float("nan"), dtype=nc.float32)
+        nc.full((size // 4 + 1,), float("nan"), dtype=nc.float32, device=device)
 
 
 def expect_equal(case: Case, sample, got, expected, dtype: str) -> None:
@@ -76,18 +99,18 @@ def expect_equal(case: Case, sample, got, expected, dtype: str) -> None:
 @by_name
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's, for infinities and NaN in the samples
-def test_forward(case, dtype, isa):
+def test_forward(case, dtype, isa, device):
     if dtype not in case.dtypes:
         pytest.skip("not defined for this dtype")
     for sample in case.samples(draw_for(case, dtype)):
         expected = case.reference(*sample.args, **sample.kwargs)
-        poison(sum(r.nbytes for r in results(expected)))
-        got = case.function(*to_tensors(sample.args), **to_tensors(sample.kwargs))
+        poison(sum(r.nbytes for r in results(expected)), device)
+        got = case.function(*to_tensors(sample.args, device), **to_tensors(sample.kwargs, device))
         expect_equal(case, sample, got, expected, dtype)
 
 
 @by_name
-def test_gradients(case):
+def test_gradients(case, device):
     if case.derivatives == 0:
         pytest.skip("has no derivative")
     checked = 0
@@ -95,8 +118,8 @@ def test_gradients(case):
         if not sample.smooth:
             continue
         small = all(a.size <= 400 for a in sample.args if isinstance(a, np.ndarray))
-        args = to_tensors(tuple(_own(a) for a in sample.args), requires_grad=True)
-        kwargs = to_tensors(sample.kwargs)
+        args = to_tensors(tuple(_own(a) for a in sample.args), device, requires_grad=True)
+        kwargs = to_tensors(sample.kwargs, device)
         inputs = [a for a in args if isinstance(a, nc.Tensor) and a.requires_grad]
         if not inputs or not small:
             continue
@@ -119,26 +142,29 @@ def _own(value):
 
 
 @by_name
-def test_wrong_inputs(case):
+def test_wrong_inputs(case, device):
     for wrong in case.wrong(draw_for(case, "float32")):
         with pytest.raises(wrong.exception, match=wrong.match):
-            case.function(*to_tensors(wrong.args), **to_tensors(wrong.kwargs))
+            case.function(*to_tensors(wrong.args, device), **to_tensors(wrong.kwargs, device))
+            synchronize(device)  # where kernels tell of indices and labels
 
 
 @by_name
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_same_bits_for_any_number_of_threads(case, dtype):
+def test_same_bits_for_any_number_of_threads(case, dtype, device):
     if dtype not in case.dtypes:
         pytest.skip("not defined for this dtype")
     before = nc.get_num_threads()
-    samples = [*case.samples(draw_for(case, dtype)), *case.benchmark(draw_for(case, dtype))]
+    samples = list(case.samples(draw_for(case, dtype)))
+    if device == "cpu":
+        samples += case.benchmark(draw_for(case, dtype))
     samples = [s for s in samples if all(a.size <= 1 << 18 for a in s.args if isinstance(a, np.ndarray))]
     try:
         for sample in samples:
             bits = []
             for threads in (1, 2, 3):
                 nc.set_num_threads(threads)
-                got = case.function(*to_tensors(sample.args), **to_tensors(sample.kwargs))
+                got = case.function(*to_tensors(sample.args, device), **to_tensors(sample.kwargs, device))
                 bits.append([r.tobytes() for r in results(got)])
             assert bits[0] == bits[1] == bits[2], f"{case.name} {sample.label}"
     finally:

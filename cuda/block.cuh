@@ -1,0 +1,36 @@
+// Combining the values of a warp's or a block's threads, always in the same order: by halves, the lanes first, then the
+// warps. All threads take part, and all have the result.
+#pragma once
+
+#include "cuda/kernel.cuh"
+
+namespace nn::cuda {
+
+inline constexpr int kWarp = 32;
+inline constexpr unsigned kAllLanes = 0xFFFFFFFFu;
+
+// op(a, b) of T, which has 4 or 8 bytes, associative and commutative but for rounding. Lanes fall into groups of
+// `width`, a power of two.
+template <class T, class Op>
+__device__ __forceinline__ T warp_reduce(T x, const Op& op, int width = kWarp) {
+  for (int by = width / 2; by > 0; by /= 2) x = op(x, __shfl_xor_sync(kAllLanes, x, by, width));
+  return x;
+}
+
+// Of kThreads threads, a multiple of 32, each with its `thread`. `shared` has kThreads / 32 places; it may be used
+// again at once, for the barrier at the beginning waits for the readers of the last time.
+template <int kThreads, class T, class Op>
+__device__ __forceinline__ T block_reduce(T x, const Op& op, T* shared, int thread) {
+  constexpr int kWarps = kThreads / kWarp;
+  static_assert(kThreads % kWarp == 0 && kWarps <= kWarp);
+  x = warp_reduce(x, op);
+  if constexpr (kWarps == 1) return x;
+  __syncthreads();
+  if (thread % kWarp == 0) shared[thread / kWarp] = x;
+  __syncthreads();
+  T result = shared[0];
+  for (int warp = 1; warp < kWarps; ++warp) result = op(result, shared[warp]);
+  return result;
+}
+
+}  // namespace nn::cuda
