@@ -6,6 +6,7 @@ With `--device cuda` all of it on the GPU.
 from __future__ import annotations
 
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def moved(x: nc.Tensor, device: str) -> nc.Tensor:
     if not order:
         return once.to(device).expand(*x.shape)
     steps = [x.stride(d) for d in order]
-    extents = [x.shape[order[0]]] + [a // b for a, b in zip(steps, steps[1:], strict=False)]
+    extents = [x.shape[order[0]]] + [a // b for a, b in pairwise(steps)]
     fits = all(a > 0 and a % b == 0 for a, b in zip(steps, [*steps[1:], 1], strict=True))
     if not fits or any(extent < x.shape[d] for extent, d in zip(extents, order, strict=True)):
         return x.to(device)
@@ -70,7 +71,9 @@ def _same_strides(x: np.ndarray) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(base, x.shape, tuple(b * (s != 0) for b, s in zip(base.strides, x.strides)))
 
 
-def synchronize(device: str) -> None:
+def run_to_its_end(case: Case, sample, device: str) -> None:
+    """Calls it and waits: kernels tell of wrong indices and labels when they are done."""
+    case.function(*to_tensors(sample.args, device), **to_tensors(sample.kwargs, device))
     if device != "cpu":
         nc.cuda.synchronize()
 
@@ -145,8 +148,7 @@ def _own(value):
 def test_wrong_inputs(case, device):
     for wrong in case.wrong(draw_for(case, "float32")):
         with pytest.raises(wrong.exception, match=wrong.match):
-            case.function(*to_tensors(wrong.args, device), **to_tensors(wrong.kwargs, device))
-            synchronize(device)  # where kernels tell of indices and labels
+            run_to_its_end(case, wrong, device)
 
 
 @by_name
