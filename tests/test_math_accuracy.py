@@ -38,15 +38,6 @@ FUNCTIONS = {  # name: (truth, bound in ulp)
 }
 
 
-@pytest.fixture(params=nc.available_isas())
-def isa(request):
-    """Each instruction set that the machine has."""
-    before = nc.current_isa()
-    nc.use_isa(request.param)
-    yield request.param
-    nc.use_isa(before)
-
-
 def ulps(got: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """The distance of got to the truth, in units in the last place of the truth rounded to got's dtype."""
     rounded = truth.astype(got.dtype)

@@ -28,7 +28,7 @@ def draw_for(case: Case, dtype: str) -> Draw:
     return Draw(dtype, seed=zlib.crc32(case.name.encode()))
 
 
-def to_tensors(value, device: str, requires_grad: bool = False):
+def to_tensors(value, requires_grad: bool = False, device: str = "cpu"):
     """Arrays replaced by tensors with the same strides: on the CPU over the same memory, elsewhere copies."""
     if isinstance(value, np.ndarray):
         value = value if value.flags.writeable else _same_strides(value)
@@ -36,9 +36,9 @@ def to_tensors(value, device: str, requires_grad: bool = False):
         tensor = tensor if device == "cpu" else moved(tensor, device)
         return tensor.requires_grad_() if requires_grad and tensor.is_floating_point() else tensor
     if isinstance(value, (tuple, list)):
-        return type(value)(to_tensors(v, device, requires_grad) for v in value)
+        return type(value)(to_tensors(v, requires_grad, device) for v in value)
     if isinstance(value, dict):
-        return {k: to_tensors(v, device, requires_grad) for k, v in value.items()}
+        return {k: to_tensors(v, requires_grad, device) for k, v in value.items()}
     return value
 
 
@@ -73,7 +73,7 @@ def _same_strides(x: np.ndarray) -> np.ndarray:
 
 def run_to_its_end(case: Case, sample, device: str) -> None:
     """Calls it and waits: kernels tell of wrong indices and labels when they are done."""
-    case.function(*to_tensors(sample.args, device), **to_tensors(sample.kwargs, device))
+    case.function(*to_tensors(sample.args, device=device), **to_tensors(sample.kwargs, device=device))
     if device != "cpu":
         nc.cuda.synchronize()
 
@@ -108,7 +108,7 @@ def test_forward(case, dtype, isa, device):
     for sample in case.samples(draw_for(case, dtype)):
         expected = case.reference(*sample.args, **sample.kwargs)
         poison(sum(r.nbytes for r in results(expected)), device)
-        got = case.function(*to_tensors(sample.args, device), **to_tensors(sample.kwargs, device))
+        got = case.function(*to_tensors(sample.args, device=device), **to_tensors(sample.kwargs, device=device))
         expect_equal(case, sample, got, expected, dtype)
 
 
@@ -121,8 +121,8 @@ def test_gradients(case, device):
         if not sample.smooth:
             continue
         small = all(a.size <= 400 for a in sample.args if isinstance(a, np.ndarray))
-        args = to_tensors(tuple(_own(a) for a in sample.args), device, requires_grad=True)
-        kwargs = to_tensors(sample.kwargs, device)
+        args = to_tensors(tuple(_own(a) for a in sample.args), True, device)
+        kwargs = to_tensors(sample.kwargs, device=device)
         inputs = [a for a in args if isinstance(a, nc.Tensor) and a.requires_grad]
         if not inputs or not small:
             continue
@@ -166,7 +166,7 @@ def test_same_bits_for_any_number_of_threads(case, dtype, device):
             bits = []
             for threads in (1, 2, 3):
                 nc.set_num_threads(threads)
-                got = case.function(*to_tensors(sample.args, device), **to_tensors(sample.kwargs, device))
+                got = case.function(*to_tensors(sample.args, device=device), **to_tensors(sample.kwargs, device=device))
                 bits.append([r.tobytes() for r in results(got)])
             assert bits[0] == bits[1] == bits[2], f"{case.name} {sample.label}"
     finally:

@@ -52,15 +52,6 @@ by_setting = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(params=nc.available_isas())
-def isa(request):
-    """Each instruction set that the machine has."""
-    before = nc.current_isa()
-    nc.use_isa(request.param)
-    yield request.param
-    nc.use_isa(before)
-
-
 @pytest.fixture
 def threads():
     """Sets the number of threads; the old one comes back at the end."""

@@ -12,7 +12,7 @@ from nncore import nn
 
 @pytest.fixture
 def plan():
-    model = nn.Sequential(nn.Linear(8, 16), nn.Dropout(0.5), nn.ReLU(), nn.Linear(16, 1))
+    model = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.Dropout(0.5), nn.ReLU(), nn.Linear(16, 1))
     optimizer = nc.optim.Adam(model.parameters())
 
     def step(x):
@@ -59,7 +59,7 @@ def test_a_plan_needs_little_more_than_the_peak_of_eager_execution():
 
 def test_profile_times_each_launch_and_changes_nothing(plan, tmp_path):
     states = [t for state in plan.optimizer.state.values() for t in state.values()]
-    everything = [*plan.model.parameters(), *states]
+    everything = [*plan.model.parameters(), *plan.model.buffers(), *states]
     before = [t.detach().clone() for t in everything]
     generator = nc.default_generator.get_state()
     profile = plan.profile(repeats=5, trace=tmp_path / "trace.json")

@@ -13,15 +13,13 @@ namespace {
 Array borrow(void* data, const Dims& shape, const Dims& strides, DType dtype, std::function<void()> release,
              Device device = {}) {
   // Negative strides reach below the first element; the storage starts at the lowest one.
-  int64_t low = 0, high = 0;
-  for (int i = 0; i < shape.size(); ++i)
-    (strides[i] < 0 ? low : high) += strides[i] * (shape[i] > 0 ? shape[i] - 1 : 0);
+  const Span span = span_of(shape, strides);
   const int64_t size = static_cast<int64_t>(itemsize(dtype));
-  char* base = static_cast<char*>(data) + low * size;
-  auto storage = std::make_shared<Storage>(base, (high - low + 1) * size, device, std::move(release));
+  char* base = static_cast<char*>(data) + span.low * size;
+  auto storage = std::make_shared<Storage>(base, span.size() * size, device, std::move(release));
   if (some_thread_records()) [[unlikely]]
     if (Recording* recording = Recording::current()) recording->constant(storage);
-  return {std::move(storage), dtype, shape, strides, -low};
+  return {std::move(storage), dtype, shape, strides, -span.low};
 }
 
 // ---- buffer protocol ----

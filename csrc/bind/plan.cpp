@@ -1,4 +1,4 @@
-// Recording and replaying. What a user sees of it stands in nncore/capture.py and nncore/plan.py.
+// Recording and replaying. What a user sees of it stands in nncore/plans/.
 #include "core/plan.h"
 
 #include <pybind11/functional.h>
@@ -23,11 +23,9 @@ std::function<std::string()> where_from(const py::function& where) {
 
 // New memory laid out as x is: kernels read it in the same order, which may decide in which order they sum.
 Array laid_out_like(const Array& x) {
-  int64_t low = 0, high = 0;
-  for (int i = 0; i < x.ndim(); ++i)
-    (x.strides[i] < 0 ? low : high) += x.strides[i] * (x.shape[i] > 0 ? x.shape[i] - 1 : 0);
-  const Array memory = empty({x.numel() > 0 ? high - low + 1 : 0}, x.dtype, x.device());
-  return view(memory, x.shape, x.strides, -low);
+  const Span span = span_of(x.shape, x.strides);
+  const Array memory = empty({x.numel() > 0 ? span.size() : 0}, x.dtype, x.device());
+  return view(memory, x.shape, x.strides, -span.low);
 }
 
 // x = given, element by element, where both may show an element several times, in the same way.
@@ -39,7 +37,7 @@ void put(const Array& x, const Array& given) {
 }
 
 bool call(Plan& plan, const py::sequence& given) {
-  if (plan.orphan() != nullptr) return false;
+  if (!plan.is_current() || plan.orphan() != nullptr) return false;
   std::vector<const Array*> from;
   for (const py::handle h : given) from.push_back(&h.cast<const Array&>());
   check(from.size() == plan.inputs().size(), "plan: expected ", plan.inputs().size(), " inputs, got ", from.size());
@@ -64,7 +62,7 @@ py::list blocks(const Plan& plan) {
   py::list rows;
   for (const PlanBlock& b : plan.blocks()) {
     const py::object died = b.died == PlanBlock::kAlive ? py::object(py::none()) : py::int_(b.died);
-    rows.append(py::make_tuple(reinterpret_cast<uintptr_t>(b.data), b.bytes, b.external, b.born, died));
+    rows.append(py::make_tuple(reinterpret_cast<uintptr_t>(b.data), b.bytes, b.external, died));
   }
   return rows;
 }
@@ -91,11 +89,12 @@ void bind_plan(py::module_& m) {
           "is_stale", [](const Plan& plan) { return plan.orphan() != nullptr; },
           "Whether an array from outside is held by nobody else any more.")
       .def("set_inputs", &Plan::set_inputs, py::arg("inputs"))
-      .def("call", &call, py::arg("given"), "Copies the arrays into the inputs and replays; False where it is stale.")
+      .def("call", &call, py::arg("given"),
+           "Copies the arrays into the inputs and replays; False where the plan is stale or for another instruction "
+           "set.")
       .def("steps", &steps,
            "(kernel, line of the program, arrays that it may touch as (block, dtype, shape)) of each step.")
-      .def("blocks", &blocks,
-           "(address, bytes, from outside, born before step, died before step) of each array's memory.")
+      .def("blocks", &blocks, "(address, bytes, from outside, died before step) of each array's memory.")
       .def("written_from_outside", &Plan::written_from_outside)
       .def_property_readonly("recorded_launches", &Plan::recorded_launches)
       .def_property_readonly("fixed_bytes", &Plan::fixed_bytes)

@@ -67,6 +67,13 @@ Dims contiguous_strides(const Dims& shape) {
   return strides;
 }
 
+Span span_of(const Dims& shape, const Dims& strides) {
+  Span span{0, 0};
+  for (int i = 0; i < shape.size(); ++i)
+    (strides[i] < 0 ? span.low : span.high) += strides[i] * (shape[i] > 0 ? shape[i] - 1 : 0);
+  return span;
+}
+
 Array empty(const Dims& shape, DType dtype, Device device) {
   int64_t count = 1;
   for (int64_t extent : shape) {

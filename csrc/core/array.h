@@ -20,10 +20,12 @@ inline bool some_thread_records() { return recordings.load(std::memory_order_rel
 // A block of memory that arrays share. `version` counts the writes to it, so that the tape can tell whether a value
 // that it saved is still the one it saved.
 struct Storage {
-  Storage(size_t bytes,
-          Device device);  // owned, from the device's allocator, or from the plan that this thread records
-  Storage(void* data, size_t bytes, Device device, std::function<void()> free);  // borrowed; `free` gives it back
-  explicit Storage(std::shared_ptr<Storage> base);  // the same memory with a count of writes of its own
+  // Owned: from the device's allocator, or from the plan that this thread records.
+  Storage(size_t bytes, Device device);
+  // Borrowed; `free` gives it back.
+  Storage(void* data, size_t bytes, Device device, std::function<void()> free);
+  // The same memory with a count of writes of its own.
+  explicit Storage(std::shared_ptr<Storage> base);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -74,6 +76,13 @@ struct Array {
 };
 
 Dims contiguous_strides(const Dims& shape);
+
+// Of the elements that a view shows, where the lowest and the highest lie from its first one, in elements.
+struct Span {
+  int64_t low, high;
+  int64_t size() const { return high - low + 1; }
+};
+Span span_of(const Dims& shape, const Dims& strides);
 Array empty(const Dims& shape, DType dtype, Device device);
 
 // The same array with another shape and strides over the same memory.

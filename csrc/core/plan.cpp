@@ -188,8 +188,8 @@ size_t Recording::external(const std::shared_ptr<Storage>& storage) {
   const auto [entry, added] = known_.try_emplace(storage.get(), plan_->externals_.size());
   if (!added) return entry->second;
   plan_->externals_.push_back({storage, where_(), false, false});
-  const int now = static_cast<int>(plan_->steps_.size()), id = static_cast<int>(plan_->blocks_.size());
-  plan_->blocks_.push_back({static_cast<const char*>(storage->data), storage->bytes, true, now, PlanBlock::kAlive});
+  const int id = static_cast<int>(plan_->blocks_.size());
+  plan_->blocks_.push_back({static_cast<const char*>(storage->data), storage->bytes, true, PlanBlock::kAlive});
   const std::pair place{reinterpret_cast<uintptr_t>(storage->data), id};
   live_.insert(std::upper_bound(live_.begin(), live_.end(), place), place);
   return entry->second;
@@ -197,8 +197,7 @@ size_t Recording::external(const std::shared_ptr<Storage>& storage) {
 
 void Recording::born(const void* data, size_t bytes) {
   const int id = static_cast<int>(plan_->blocks_.size());
-  const int now = static_cast<int>(plan_->steps_.size());
-  plan_->blocks_.push_back({static_cast<const char*>(data), bytes, false, now, PlanBlock::kAlive});
+  plan_->blocks_.push_back({static_cast<const char*>(data), bytes, false, PlanBlock::kAlive});
   const std::pair entry{reinterpret_cast<uintptr_t>(data), id};
   live_.insert(std::upper_bound(live_.begin(), live_.end(), entry), entry);
 }

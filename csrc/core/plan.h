@@ -24,13 +24,12 @@
 
 namespace nn {
 
-// A piece of memory that launches of a plan may touch: an array's, from when it was made to when it was dropped.
+// A piece of memory that launches of a plan may touch: an array's, until it was dropped.
 struct PlanBlock {
   const char* data;
   size_t bytes;
   bool external;  // from before the recording
-  int born;       // before this step, counted as recorded
-  int died;       // before this step, or kAlive
+  int died;       // before this step, counted as recorded, or kAlive
   static constexpr int kAlive = 1 << 30;
 };
 
@@ -85,6 +84,9 @@ class Plan {
   // the function would use now; null where there is none.
   const std::string* orphan() const;
 
+  // Whether its kernels are those that would be launched now.
+  bool is_current() const { return table_ == &kernels(Device{}); }
+
   const std::vector<PlanStep>& steps() const { return steps_; }
   const std::vector<PlanBlock>& blocks() const { return blocks_; }
   int recorded_launches() const { return recorded_launches_; }
@@ -103,6 +105,7 @@ class Plan {
   template <class Around>
   void run(const Around& around);
 
+  const KernelTable* const table_ = &kernels(Device{});
   std::shared_ptr<PlanMemory> memory_;
   std::vector<PlanStep> steps_;
   std::vector<PlanBlock> blocks_;

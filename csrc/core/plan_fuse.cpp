@@ -1,6 +1,7 @@
 #include "core/plan_fuse.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -70,7 +71,7 @@ struct Fuser {
   void zero_then_add(size_t i) {
     if (dropped(steps[i]) || !runs(steps[i], table.elementwise.fill)) return;
     const FillArgs fill = args_of<FillArgs>(steps[i]);
-    if (!is_whole(fill.loop) || fill.real != 0 || fill.integer != 0) return;
+    if (!is_whole(fill.loop) || fill.real != 0 || std::signbit(fill.real) || fill.integer != 0) return;
     const int block = block_of(steps[i], fill.loop.data[0]);
     if (block < 0) return;
     const size_t j = next_touch(i, block);

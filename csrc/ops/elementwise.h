@@ -21,7 +21,6 @@ Array where(const Array& condition, const Operand& x, const Operand& y);
 DType common_dtype(const Operand& x, const Operand& y);  // what they are promoted to
 
 Scalar item(const Array& x);                                    // the only element, as a number
-Scalar item(const Array& x);                                    // the only element
 Array to_device(const Array& x, Device device);                 // x itself where it is there; else contiguous
 Array cast(const Array& x, DType dtype);                        // x itself where it has the dtype
 Array contiguous(const Array& x);                               // x itself where it is contiguous

@@ -149,11 +149,11 @@ class Plan:
         """
     def blocks(self) -> list:
         """
-        (address, bytes, from outside, born before step, died before step) of each array's memory.
+        (address, bytes, from outside, died before step) of each array's memory.
         """
     def call(self, given: collections.abc.Sequence) -> builtins.bool:
         """
-        Copies the arrays into the inputs and replays; False where it is stale.
+        Copies the arrays into the inputs and replays; False where the plan is stale or for another instruction set.
         """
     def is_stale(self) -> builtins.bool:
         """

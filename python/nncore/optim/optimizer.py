@@ -148,26 +148,25 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        known = self._count_states()
+        notes = _mode.notes
+        known = None if notes is None else self._count_states()
         rows = []
         for index, group in enumerate(self.param_groups):
             self._collect(group, index, rows)
         self.sync_settings()
         if rows:
             _core.optim_step(self.algorithm, rows, self._hyper._array)
-        if _mode.notes is not None:
-            _mode.notes.settings(self)
+        if notes is not None:
+            notes.settings(self)
             if self._count_states() != known:
-                _mode.notes.abandon(f"{type(self).__name__} set up its state")
+                notes.abandon(f"{type(self).__name__} set up its state")
         self._opt_called = True
         for hook in self._post_hooks.values():
             hook(self, (closure,), {})
         return loss
 
     def _count_states(self):
-        """How many states there are, where somebody records: a step that makes one is not like the next step."""
-        if _mode.notes is None:
-            return None
+        """How many states there are: a step that makes one cannot be replayed as the next one."""
         return sum(len(state) for state in self.state.values()), id(self._hyper)
 
     def recorded_settings(self):

@@ -32,6 +32,7 @@ class _Switch(threading.local):
 
 
 _switch = _Switch()
+_OFF = os.environ.get("NNCORE_CAPTURE", "1") == "0"  # of the whole process
 
 
 class no_capture(_Decorator):  # noqa: N801
@@ -139,14 +140,14 @@ class Captured:
     def __call__(self, *args, **kwargs):
         if _mode.notes is not None:  # part of a function that is being recorded
             return self._function(*args, **kwargs)
-        if _switch.off or _disabled():
+        if _switch.off or _OFF:
             return _detached(self._function(*args, **kwargs))
-        surroundings = (_mode.enabled, _mode.inference, get_default_dtype(), _core.current_isa())
+        surroundings = (_mode.enabled, _mode.inference, get_default_dtype())
         plan, before = getattr(self._last, "used", (None, ()))
         if plan is not None and not kwargs and before == surroundings and plan.takes(args) and plan.run(args):
             return plan.result()
         tensors: list[Tensor] = []
-        key = (_signature((args, kwargs), tensors, {}), threading.get_ident(), *surroundings)
+        key = (_signature((args, kwargs), tensors, {}), threading.get_ident(), _core.current_isa(), *surroundings)
         with self._lock:
             calls = self._calls.setdefault(key, _Calls())
             self._calls.move_to_end(key)
@@ -196,10 +197,6 @@ class Captured:
 
     def __repr__(self) -> str:
         return f"<captured {getattr(self._function, '__qualname__', self._function)} with {len(self.plans)} plans>"
-
-
-def _disabled() -> bool:
-    return os.environ.get("NNCORE_CAPTURE", "1") == "0"
 
 
 def _detached(result: Any) -> Any:

@@ -4,7 +4,8 @@ A replay runs no Python. So what Python decided on while recording must still ho
 parameters are the same tensors, layers are in the same mode, gradients are there or not - and what Python changed must
 be changed again: a gradient that was assigned, the settings that an optimizer hands to its kernel.
 
-`notes()` is the `Notes` of the recording of this thread, or None. Whoever reads or changes such a thing tells it.
+`_mode.notes` (nncore.grad_mode) is the `Notes` of the recording of this thread, or None. Whoever reads or changes such
+a thing tells it.
 """
 
 from __future__ import annotations
@@ -32,11 +33,6 @@ class Changes:
     the count stands still, nobody has to look again."""
 
     count = 0
-
-
-def notes() -> Notes | None:
-    """The notes of the recording of this thread."""
-    return _mode.notes
 
 
 def refuse_reading(what: str) -> None:

@@ -55,7 +55,7 @@ def _lives(plan) -> list[tuple[int, int, int, int]]:
     blocks = plan.native.blocks()
     lives = []
     for block, places in uses.items():
-        address, size, external, _, died = blocks[block]
+        address, size, external, died = blocks[block]
         if not external:
             end = len(plan.native.steps()) - 1 if died is None else places[-1]
             lives.append((address, size, places[0], end))
