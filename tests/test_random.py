@@ -14,12 +14,7 @@ SEED = 0x0123456789ABCDEF
 COUNTS = [1, 31, 32, 33, 64, 65, 1000, 70_001]
 
 
-@pytest.fixture(params=nc.available_isas(), autouse=True)
-def isa(request):
-    before = nc.current_isa()
-    nc.use_isa(request.param)
-    yield request.param
-    nc.use_isa(before)
+pytestmark = pytest.mark.usefixtures("isa")
 
 
 def generator(calls: int = 0) -> nc.Generator:
