@@ -9,7 +9,8 @@
 
 #define NN_WRITTEN(X) \
   X(Gemm, gemm)       \
-  X(Conv, conv)
+  X(Conv, conv)       \
+  X(Optim, optim)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -48,7 +49,6 @@ const ElementwiseKernels elementwise_kernels = {
 };
 
 #define NN_NOT_YET(Family, family) const Family##Kernels& family##_kernels = not_yet<Family##Kernels>();
-NN_NOT_YET(Optim, optim)
 NN_NOT_YET(Reduce, reduce)
 NN_NOT_YET(Scan, scan)
 NN_NOT_YET(Pool, pool)

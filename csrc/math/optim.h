@@ -16,7 +16,7 @@ struct Gradient {
   bool maximize;
   T decay;
 
-  Gradient(const OptimTensor& t, bool decays)
+  NN_MEMBER Gradient(const OptimTensor& t, bool decays)
       : maximize(t.flags & OptimFlags::maximize), decay(decays ? T(t.hyper[OptimHyper::decay]) : T(0)) {}
 
   template <class V>
@@ -33,7 +33,7 @@ struct SgdStep {
   T lr, momentum, keep;
   bool buffered, nesterov, first;
 
-  SgdStep(const OptimTensor& t, double)
+  NN_MEMBER SgdStep(const OptimTensor& t, double)
       : gradient(t, true),
         lr(T(t.hyper[OptimHyper::lr])),
         momentum(T(t.hyper[OptimHyper::momentum])),
@@ -59,7 +59,7 @@ struct AdagradStep {
   Gradient<T> gradient;
   T rate, eps;
 
-  AdagradStep(const OptimTensor& t, double n)
+  NN_MEMBER AdagradStep(const OptimTensor& t, double n)
       : gradient(t, true),
         rate(T(t.hyper[OptimHyper::lr] / (1 + (n - 1) * t.hyper[OptimHyper::lr_decay]))),
         eps(T(t.hyper[OptimHyper::adagrad_eps])) {}
@@ -81,7 +81,7 @@ struct RmspropStep {
   T lr, alpha, fresh, eps, momentum;
   bool buffered, centered, eps_inside;
 
-  RmspropStep(const OptimTensor& t, double)
+  NN_MEMBER RmspropStep(const OptimTensor& t, double)
       : gradient(t, true),
         lr(T(t.hyper[OptimHyper::lr])),
         alpha(T(t.hyper[OptimHyper::alpha])),
@@ -117,7 +117,7 @@ struct AdamStep {
   T shrink, fresh1, beta2, fresh2, eps, rate, unbias2;
   bool decoupled, amsgrad;
 
-  AdamStep(const OptimTensor& t, double n)
+  NN_MEMBER AdamStep(const OptimTensor& t, double n)
       : gradient(t, !(t.flags & OptimFlags::decoupled)),
         shrink(T(1 - t.hyper[OptimHyper::lr] * t.hyper[OptimHyper::decay])),
         fresh1(T(1 - t.hyper[OptimHyper::beta1])),

@@ -24,7 +24,7 @@ struct AdamaxStep {
   Gradient<T> gradient;
   T fresh, beta2, eps, rate;
 
-  AdamaxStep(const OptimTensor& t, double n)
+  NN_MEMBER AdamaxStep(const OptimTensor& t, double n)
       : gradient(t, true),
         fresh(T(1 - t.hyper[OptimHyper::beta1])),
         beta2(T(t.hyper[OptimHyper::beta2])),
@@ -49,7 +49,7 @@ struct NadamStep {
   T shrink, fresh1, beta2, fresh2, eps, unbias2, of_gradient, of_mean;
   bool decoupled;
 
-  NadamStep(const OptimTensor& t, double n)
+  NN_MEMBER NadamStep(const OptimTensor& t, double n)
       : gradient(t, !(t.flags & OptimFlags::decoupled)),
         shrink(T(1 - t.hyper[OptimHyper::lr] * t.hyper[OptimHyper::decay])),
         fresh1(T(1 - t.hyper[OptimHyper::beta1])),
@@ -68,7 +68,7 @@ struct NadamStep {
   }
 
   // The product is formed in the precision that it is kept in, as PyTorch does.
-  static void begin(const OptimTensor& t) {
+  NN_MEMBER static void begin(const OptimTensor& t) {
     const double factor = mu(t, static_cast<double>(*t.step));
     const bool narrow = t.scalar[0].dtype == DType::float32;
     write(t.scalar[0], read(t.scalar[0]) * (narrow ? static_cast<double>(static_cast<float>(factor)) : factor));
@@ -96,7 +96,7 @@ struct RadamStep {
   T shrink, fresh1, beta2, fresh2, eps, rate;
   bool decoupled, adaptive;
 
-  RadamStep(const OptimTensor& t, double n)
+  NN_MEMBER RadamStep(const OptimTensor& t, double n)
       : gradient(t, !(t.flags & OptimFlags::decoupled)),
         shrink(T(1 - t.hyper[OptimHyper::lr] * t.hyper[OptimHyper::decay])),
         fresh1(T(1 - t.hyper[OptimHyper::beta1])),
@@ -129,7 +129,7 @@ struct AdadeltaStep {
   Gradient<T> gradient;
   T lr, rho, fresh, eps;
 
-  AdadeltaStep(const OptimTensor& t, double)
+  NN_MEMBER AdadeltaStep(const OptimTensor& t, double)
       : gradient(t, true),
         lr(T(t.hyper[OptimHyper::lr])),
         rho(T(t.hyper[OptimHyper::rho])),
@@ -153,14 +153,14 @@ struct AsgdStep {
   Gradient<T> gradient;
   T shrink, eta, mu;
 
-  AsgdStep(const OptimTensor& t, double)
+  NN_MEMBER AsgdStep(const OptimTensor& t, double)
       : gradient(t, true),
         shrink(T(1 - t.hyper[OptimHyper::lambd] * read(t.scalar[0]))),
         eta(T(read(t.scalar[0]))),
         mu(T(read(t.scalar[1]))) {}
 
   // Both are numbers of float32 in PyTorch, wherever they are kept.
-  static void finish(const OptimTensor& t) {
+  NN_MEMBER static void finish(const OptimTensor& t) {
     const double n = static_cast<double>(*t.step), lr = t.hyper[OptimHyper::lr];
     const double base = 1 + t.hyper[OptimHyper::lambd] * lr * n, late = n - t.hyper[OptimHyper::t0];
     const auto narrow = [](double x) { return static_cast<double>(static_cast<float>(x)); };
@@ -184,7 +184,7 @@ struct RpropStep {
   Gradient<T> gradient;
   T eta_minus, eta_plus, step_min, step_max;
 
-  RpropStep(const OptimTensor& t, double)
+  NN_MEMBER RpropStep(const OptimTensor& t, double)
       : gradient(t, false),
         eta_minus(T(t.hyper[OptimHyper::eta_minus])),
         eta_plus(T(t.hyper[OptimHyper::eta_plus])),

@@ -60,7 +60,7 @@ class Adagrad(Optimizer):
     def _start(self, group, param):
         start = float(group["initial_accumulator_value"])
         sums = full(param.shape, start, dtype=param.dtype, device=param.device)
-        self.state[param] = {"step": new_step(), "sum": sums}
+        self.state[param] = {"step": new_step(param), "sum": sums}
         return self.state[param]
 
     def _settings(self, group) -> str:

@@ -75,7 +75,7 @@ class Adam(Optimizer):
                 continue
             state = self.state[param]
             if not state:
-                state["step"] = new_step()
+                state["step"] = new_step(param)
                 for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if amsgrad else 2]:
                     state[name] = zeros(param.shape, dtype=param.dtype, device=param.device)
             mean, square = state["exp_avg"]._array, state["exp_avg_sq"]._array

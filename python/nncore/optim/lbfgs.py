@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nncore.autograd import enable_grad, no_grad
-from nncore.ops.creation import zeros
+from nncore.ops.creation import zeros_like
 from nncore.ops.gemm import dot
 from nncore.ops.join import cat
 from nncore.optim.optimizer import Optimizer, check_at_least_zero
@@ -123,8 +123,7 @@ class LBFGS(Optimizer):
 
     def _flat_gradient(self):
         params = self.param_groups[0]["params"]
-        flat = [zeros(p.numel(), dtype=p.dtype) if p.grad is None else p.grad.detach().reshape(-1) for p in params]
-        return cat(flat)
+        return cat([zeros_like(p).reshape(-1) if p.grad is None else p.grad.detach().reshape(-1) for p in params])
 
     def _move(self, length: float, direction: Tensor) -> None:
         start = 0

@@ -153,8 +153,8 @@ class Optimizer:
         rows = []
         for index, group in enumerate(self.param_groups):
             self._collect(group, index, rows)
-        self.sync_settings()
         if rows:
+            self.sync_settings()
             _core.optim_step(self.algorithm, rows, self._hyper._array)
         if notes is not None:
             notes.settings(self)
@@ -188,11 +188,14 @@ class Optimizer:
     def sync_settings(self):
         """Bring the settings of param_groups to where the kernel reads them."""
         settings = [self._settings(group) for group in self.param_groups]
+        device = next(param.device for group in self.param_groups for param in group["params"])
+        if self._hyper is not None and self._hyper.device != device:  # the parameters have moved
+            self._forget_settings()
         if settings == self._synced:
             return
         if len(settings) != len(self._synced):
             self._hyper_values = np.zeros((len(settings), _HYPER_WIDTH))
-            self._hyper = from_numpy(self._hyper_values).to(self.param_groups[0]["params"][0].device)
+            self._hyper = from_numpy(self._hyper_values).to(device)
         for values, row in zip(self._hyper_values, settings, strict=True):
             values[: len(row)] = row
         if self._hyper.device.type != "cpu":
@@ -222,8 +225,9 @@ class Optimizer:
                 continue
             state = self.state[param]
             if not state:
-                state["step"] = new_step()
-                state.update((name, tensor(float(self._start(name, group)))) for name in self.scalar_names)
+                state["step"] = new_step(param)
+                for name in self.scalar_names:
+                    state[name] = tensor(float(self._start(name, group)), device=param.device)
                 for name in self.state_names:
                     value = float(self._start(name, group))
                     state[name] = full(param.shape, value, dtype=param.dtype, device=param.device)
@@ -323,9 +327,9 @@ def _fixed(group):
     return flags, bool(group.get("momentum")), bool(group.get("dampening")), [id(p) for p in group["params"]]
 
 
-def new_step():
-    """A step counter at 0: one float32, which the kernel counts up."""
-    return zeros(())
+def new_step(param):
+    """A step counter at 0: one float32 on the parameter's device, which the kernel counts up."""
+    return zeros((), device=param.device)
 
 
 def _take_names(group):
@@ -340,14 +344,19 @@ def _take_names(group):
 
 
 def _state_for(param, value):
-    """A copy of one parameter's loaded state, in the parameter's dtype and on its device; `step` keeps its own."""
-    state = {}
-    for key, item in value.items():
-        if key == "step":
-            state[key] = tensor(float(item)).reshape(())
-        elif isinstance(item, Tensor) or hasattr(item, "__array__"):
-            item = item.detach() if isinstance(item, Tensor) else item
-            state[key] = tensor(np.asarray(item), dtype=param.dtype, device=param.device)
-        else:
-            state[key] = deepcopy(item)
-    return state
+    """A copy of one parameter's loaded state, in the parameter's dtype and on its device; `step` keeps its dtype."""
+    state = {key: _loaded(item, param) for key, item in value.items() if key != "step"}
+    if "step" in value:
+        state["step"] = tensor(float(value["step"]), device=param.device)
+    return {key: state[key] for key in value}
+
+
+def _loaded(item, param):
+    if isinstance(item, Tensor):
+        return item.detach().to(param.device, param.dtype, copy=True)
+    if isinstance(item, (list, tuple)):
+        return type(item)(_loaded(part, param) for part in item)
+    if hasattr(item, "__array__"):  # NumPy's, or PyTorch's
+        item = item.detach().cpu() if hasattr(item, "detach") else item
+        return tensor(np.asarray(item), dtype=param.dtype, device=param.device)
+    return deepcopy(item)

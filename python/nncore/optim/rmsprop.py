@@ -69,7 +69,7 @@ class RMSprop(Optimizer):
                 continue
             state = self.state[param]
             if not state:
-                state["step"] = new_step()
+                state["step"] = new_step(param)
                 state.update((n, zeros(param.shape, dtype=param.dtype, device=param.device)) for n in names)
             buffer = state["momentum_buffer"]._array if group["momentum"] > 0 else None
             mean = state["grad_avg"]._array if group["centered"] else None
