@@ -53,20 +53,20 @@ def inputs_of(text: str, dtype: str) -> list[tuple[np.ndarray, bool]]:
     return found
 
 
-def run(library, expression: str, arrays, second: bool):
+def run(library, expression: str, arrays, second: bool, device: str):
     """Everything that a call and its gradients return, as arrays; or the exception that they raise."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return evaluate(library, expression, arrays, second)
+            return evaluate(library, expression, arrays, second, device)
         except Exception as error:
             return error
 
 
-def evaluate(library, expression: str, arrays, second: bool) -> list[np.ndarray]:
+def evaluate(library, expression: str, arrays, second: bool, device: str) -> list[np.ndarray]:
     convert = to_tensors if library is nc else to_torch
     names = {"L": library, "F": library.nn.functional}
-    tensors = [convert(a.copy(), wanted) for a, wanted in arrays]
+    tensors = [convert(a.copy(), wanted, device) for a, wanted in arrays]
     names.update(zip("xyzw", tensors, strict=False))
     outputs = eval(expression, names)
     outputs = list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
@@ -78,7 +78,7 @@ def evaluate(library, expression: str, arrays, second: bool) -> list[np.ndarray]
 
     def weigh(y, place: int):
         values = np.random.default_rng([SEED, place]).standard_normal(tuple(y.shape))
-        return convert(np.asarray(values, results([y])[0].dtype))
+        return convert(np.asarray(values, results([y])[0].dtype), device=device)
 
     weights = [weigh(y, i) for i, y in enumerate(floating)]
     first = library.autograd.grad(floating, inputs, weights, create_graph=second, allow_unused=True)
@@ -94,11 +94,11 @@ def evaluate(library, expression: str, arrays, second: bool) -> list[np.ndarray]
 
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_call(line, dtype):
+def test_call(line, dtype, device):
     expression, description = line.removeprefix("! ").rsplit(" | ", 1)
     arrays = inputs_of(description, dtype)
     second = dtype == "float64"
-    ours, theirs = (run(library, expression, arrays, second) for library in (nc, torch))
+    ours, theirs = (run(library, expression, arrays, second, device) for library in (nc, torch))
     if isinstance(theirs, Exception) and line.startswith("! "):
         assert not isinstance(ours, Exception), repr(ours)
         return

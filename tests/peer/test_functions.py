@@ -1,5 +1,6 @@
 """Every operation of the case tables against the function of the same name in PyTorch: values, first and second
-gradients, on the samples of the table with fresh random numbers for each run of the tests."""
+gradients, on the samples of the table with fresh random numbers for each run of the tests. With `--device cuda` both
+on the GPU."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ CALLS = {
         x, tuple(range(x.ndim)) if dim is None else dim, **options
     ),
     "repeat_interleave": lambda x, repeats, dim=None: torch.repeat_interleave(
-        x, torch.tensor(repeats) if isinstance(repeats, list) else repeats, dim
+        x, torch.tensor(repeats, device=x.device) if isinstance(repeats, list) else repeats, dim
     ),
     "sort": lambda x, dim=-1, descending=False: torch.sort(x, dim=dim, descending=descending, stable=True),
     "stack": lambda *tensors, dim=0: torch.stack(tensors, dim),
@@ -63,14 +64,14 @@ def torch_function(case: Case):
     return None
 
 
-def to_torch(value, requires_grad: bool = False):
+def to_torch(value, requires_grad: bool = False, device: str = "cpu"):
     if isinstance(value, np.ndarray):
-        tensor = torch.from_numpy(value.copy())
+        tensor = torch.from_numpy(value.copy()).to(device)
         return tensor.requires_grad_() if requires_grad and tensor.is_floating_point() else tensor
     if isinstance(value, (tuple, list)):
-        return type(value)(to_torch(v, requires_grad) for v in value)
+        return type(value)(to_torch(v, requires_grad, device) for v in value)
     if isinstance(value, dict):
-        return {k: to_torch(v, requires_grad) for k, v in value.items()}
+        return {k: to_torch(v, requires_grad, device) for k, v in value.items()}
     if type(value).__module__.startswith("nncore"):
         return getattr(torch, value.name)  # a dtype
     return value
@@ -87,7 +88,7 @@ def differentiable(values) -> list:
     return found
 
 
-def derivatives(library, function, args, kwargs, weights, second: bool) -> list:
+def derivatives(library, function, args, kwargs, weights, second: bool, device: str) -> list:
     """Values, gradients of a weighted sum, and gradients of a weighted sum of those."""
     inputs = differentiable(args)
     outputs = function(*args, **kwargs)
@@ -97,12 +98,12 @@ def derivatives(library, function, args, kwargs, weights, second: bool) -> list:
     if not inputs or not floating:
         return values
     to_library = to_tensors if library is nc else to_torch
-    gy = [to_library(weights(y.shape)) for y in floating]
+    gy = [to_library(weights(y.shape), device=device) for y in floating]
     gradients = library.autograd.grad(floating, inputs, gy, create_graph=second, allow_unused=True)
     values += [_dense(g, x) for g, x in zip(gradients, inputs)]
     rough = [g for g in gradients if g is not None and g.requires_grad] if second else []
     if rough:
-        gy = [to_library(weights(g.shape)) for g in rough]
+        gy = [to_library(weights(g.shape), device=device) for g in rough]
         seconds = library.autograd.grad(rough, inputs, gy, allow_unused=True)
         values += [_dense(g, x) for g, x in zip(seconds, inputs)]
     else:
@@ -111,12 +112,12 @@ def derivatives(library, function, args, kwargs, weights, second: bool) -> list:
 
 
 def _dense(gradient, x) -> np.ndarray:
-    return np.zeros_like(x.detach().numpy()) if gradient is None else gradient.detach().numpy(force=True)
+    return np.zeros_like(x.detach().numpy(force=True)) if gradient is None else gradient.detach().numpy(force=True)
 
 
 @pytest.mark.parametrize("case", all_cases(), ids=str)
 @pytest.mark.filterwarnings("ignore")
-def test_agrees_with_pytorch(case):
+def test_agrees_with_pytorch(case, device):
     peer = torch_function(case)
     if peer is None:
         pytest.skip("PyTorch has no function of this name")
@@ -135,13 +136,25 @@ def test_agrees_with_pytorch(case):
             second = case.derivatives > 1 and case.name not in FIRST_ONLY and sample.smooth and dtype == "float64"
             args = tuple(a.copy() if isinstance(a, np.ndarray) else a for a in sample.args)
             ours = derivatives(
-                nc, case.function, to_tensors(args, case.derivatives > 0), to_tensors(sample.kwargs), weights, second
+                nc,
+                case.function,
+                to_tensors(args, case.derivatives > 0, device),
+                to_tensors(sample.kwargs, device=device),
+                weights,
+                second,
+                device,
             )
             random = np.random.default_rng(SEED)
             weights = lambda shape, r=random, d=dtype: np.asarray(r.standard_normal(tuple(shape)), d)  # noqa: E731
             try:
                 theirs = derivatives(
-                    torch, peer, to_torch(args, case.derivatives > 0), to_torch(sample.kwargs), weights, second
+                    torch,
+                    peer,
+                    to_torch(args, case.derivatives > 0, device),
+                    to_torch(sample.kwargs, device=device),
+                    weights,
+                    second,
+                    device,
                 )
             except (IndexError, RuntimeError, TypeError):
                 if case.name in REFUSED:
