@@ -10,7 +10,8 @@
 #define NN_WRITTEN(X) \
   X(Gemm, gemm)       \
   X(Conv, conv)       \
-  X(Optim, optim)
+  X(Optim, optim)     \
+  X(Random, random)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -57,7 +58,6 @@ NN_NOT_YET(Ctc, ctc)
 NN_NOT_YET(Rnn, rnn)
 NN_NOT_YET(Norm, norm)
 NN_NOT_YET(Index, index)
-NN_NOT_YET(Random, random)
 NN_NOT_YET(Probe, probe)
 
 }  // namespace

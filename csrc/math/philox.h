@@ -17,18 +17,21 @@ namespace nn::NN_ISA {
 
 inline constexpr int kPhiloxBlocks = 16;  // of one group
 
-// word[w][b]: word w of block b of the group.
-struct PhiloxGroup {
-  uint32_t word[4][kPhiloxBlocks];
+// word[w][b]: word w of the b-th of some blocks that follow each other.
+template <int blocks>
+struct PhiloxWords {
+  uint32_t word[4][blocks];
 };
+using PhiloxGroup = PhiloxWords<kPhiloxBlocks>;
 
-// The ten rounds for every block of a group.
-NN_FN void philox_group(uint64_t group, uint64_t offset, uint64_t seed, PhiloxGroup& out) {
+// The ten rounds for every block from `first` on.
+template <int blocks>
+NN_FN void philox(uint64_t first, uint64_t offset, uint64_t seed, PhiloxWords<blocks>& out) {
   constexpr uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
   constexpr uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
-  uint32_t (&c)[4][kPhiloxBlocks] = out.word;
-  for (int b = 0; b < kPhiloxBlocks; ++b) {
-    const uint64_t block = group * kPhiloxBlocks + static_cast<uint64_t>(b);
+  uint32_t (&c)[4][blocks] = out.word;
+  for (int b = 0; b < blocks; ++b) {
+    const uint64_t block = first + static_cast<uint64_t>(b);
     c[0][b] = static_cast<uint32_t>(block);
     c[1][b] = static_cast<uint32_t>(block >> 32);
     c[2][b] = static_cast<uint32_t>(offset);
@@ -36,7 +39,7 @@ NN_FN void philox_group(uint64_t group, uint64_t offset, uint64_t seed, PhiloxGr
   }
   uint32_t key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round, key0 += kWeyl0, key1 += kWeyl1) {
-    for (int b = 0; b < kPhiloxBlocks; ++b) {
+    for (int b = 0; b < blocks; ++b) {
       const uint64_t p0 = kMultiplier0 * c[0][b], p1 = kMultiplier1 * c[2][b];
       c[0][b] = static_cast<uint32_t>(p1 >> 32) ^ c[1][b] ^ key0;
       c[2][b] = static_cast<uint32_t>(p0 >> 32) ^ c[3][b] ^ key1;
@@ -47,7 +50,8 @@ NN_FN void philox_group(uint64_t group, uint64_t offset, uint64_t seed, PhiloxGr
 }
 
 // 64-bit word h of block b.
-NN_FN uint64_t wide_word(const PhiloxGroup& g, int h, int b) {
+template <int blocks>
+NN_FN uint64_t wide_word(const PhiloxWords<blocks>& g, int h, int b) {
   return g.word[2 * h][b] | static_cast<uint64_t>(g.word[2 * h + 1][b]) << 32;
 }
 

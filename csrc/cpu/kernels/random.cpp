@@ -21,7 +21,7 @@ void for_groups(const RandomState* state, int64_t count, const LaunchContext& ct
   parallel_for(ctx, ceil_div(count, size), kGroupsPerThread, [&](int64_t begin, int64_t end) {
     alignas(64) PhiloxGroup words;
     for (int64_t g = begin; g < end; ++g) {
-      philox_group(static_cast<uint64_t>(g), s.offset, s.seed, words);
+      philox(static_cast<uint64_t>(g) * kPhiloxBlocks, s.offset, s.seed, words);
       f(g * size, static_cast<int>(least(size, count - g * size)), words);
     }
   });
