@@ -11,7 +11,8 @@
   X(Gemm, gemm)       \
   X(Conv, conv)       \
   X(Optim, optim)     \
-  X(Random, random)
+  X(Random, random)   \
+  X(Rnn, rnn)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -55,7 +56,6 @@ NN_NOT_YET(Scan, scan)
 NN_NOT_YET(Pool, pool)
 NN_NOT_YET(SoftmaxXent, softmax_xent)
 NN_NOT_YET(Ctc, ctc)
-NN_NOT_YET(Rnn, rnn)
 NN_NOT_YET(Norm, norm)
 NN_NOT_YET(Index, index)
 NN_NOT_YET(Probe, probe)

@@ -161,7 +161,7 @@ def _network(
     if lengths is not None:
         lengths = _lengths(name, lengths, x)
         # What lies past the end of a sequence may be anything, NaN too: it must not reach the weights' gradient.
-        x = x.masked_fill((arange(len(x)).unsqueeze(1) >= lengths).unsqueeze(2), 0)
+        x = x.masked_fill((arange(len(x), device=x.device).unsqueeze(1) >= lengths).unsqueeze(2), 0)
     finals: list[tuple[Tensor, ...]] = []
     for layer in range(num_layers):
         if layer > 0 and dropout > 0:
@@ -187,7 +187,7 @@ def _lengths(name: str, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
             f"{name}: expected lengths of {x.shape[1]} sequences as integers, got {list(lengths.shape)} of "
             f"{lengths.dtype}"
         )
-    return lengths.to(_core.dtype.int64)
+    return lengths.to(x.device, _core.dtype.int64)
 
 
 def lstm(
