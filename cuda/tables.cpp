@@ -12,7 +12,8 @@
   X(Conv, conv)       \
   X(Optim, optim)     \
   X(Random, random)   \
-  X(Rnn, rnn)
+  X(Rnn, rnn)         \
+  X(SoftmaxXent, softmax_xent)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -54,7 +55,6 @@ const ElementwiseKernels elementwise_kernels = {
 NN_NOT_YET(Reduce, reduce)
 NN_NOT_YET(Scan, scan)
 NN_NOT_YET(Pool, pool)
-NN_NOT_YET(SoftmaxXent, softmax_xent)
 NN_NOT_YET(Ctc, ctc)
 NN_NOT_YET(Norm, norm)
 NN_NOT_YET(Index, index)
