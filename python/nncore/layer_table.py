@@ -88,7 +88,8 @@ def summary(
     27090
     """
     shapes = [input_shape] if all(isinstance(n, int) for n in input_shape) else list(input_shape)
-    inputs = [zeros(batch_size, *shape, dtype=dtype) for shape in shapes]
+    place = next(model.parameters(), zeros(0)).device
+    inputs = [zeros(batch_size, *shape, dtype=dtype, device=place) for shape in shapes]
     rows: list[Row] = []
     counted: set[int] = set()
     handles, modes = [], [(m, m.training) for m in model.modules()]

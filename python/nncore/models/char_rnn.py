@@ -1,6 +1,6 @@
 """A recurrent network that reads and writes text, character by character."""
 
-from nncore import nn, no_grad, tensor
+from nncore import nn, no_grad
 from nncore.ops.join import cat
 from nncore.ops.random import multinomial
 from nncore.tensor import Tensor
@@ -59,7 +59,7 @@ class CharRNN(nn.Module):
             scores, state = self(pieces[-1].unsqueeze(0), state)
             last = scores[0, -1]
             if temperature == 0:
-                pieces.append(tensor([int(last.argmax())]))
+                pieces.append(last.argmax().reshape(1))
             else:
                 pieces.append(multinomial((last / temperature).softmax(0), 1))
         self.train(was_training)

@@ -2,7 +2,7 @@
 
 import math
 
-from nncore import arange, nn, no_grad, ones, tensor, zeros
+from nncore import arange, nn, no_grad, ones, zeros
 from nncore.ops.join import cat
 from nncore.ops.random import multinomial
 from nncore.tensor import Tensor
@@ -89,7 +89,8 @@ class TransformerClassifier(_TokenEncoder):
             raise ValueError(
                 f"TransformerClassifier: expected {tokens.shape[0]} lengths from 1 to {tokens.shape[1]}, got {lengths}"
             )
-        outside = arange(tokens.shape[1]) >= lengths.unsqueeze(1)
+        lengths = lengths.to(tokens.device)
+        outside = arange(tokens.shape[1], device=tokens.device) >= lengths.unsqueeze(1)
         states = self.encode(tokens, padding=outside).masked_fill(outside.unsqueeze(2), 0)
         return self.head(states.sum(1) / lengths.unsqueeze(1))
 
@@ -138,7 +139,7 @@ class TransformerLM(_TokenEncoder):
         for _ in range(length):
             last = self(text[-self.max_length :].unsqueeze(0))[0, -1]
             if temperature == 0:
-                text = cat([text, tensor([int(last.argmax())])])
+                text = cat([text, last.argmax().reshape(1)])
             else:
                 text = cat([text, multinomial((last / temperature).softmax(0), 1)])
         self.train(was_training)

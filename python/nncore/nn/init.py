@@ -110,13 +110,13 @@ def trunc_normal_(
 
     with autograd.no_grad():
         u = _float64_like(tensor).uniform_(cdf(a), cdf(b), generator=generator)
-        values = np.clip(mean + std * normal_quantile(u.numpy()), a, b)
+        values = np.clip(mean + std * normal_quantile(u.numpy(force=True)), a, b)
         return _set(tensor, values)
 
 
 def _float64_like(tensor):
-    """New memory of the tensor's shape, on the CPU, to draw numbers in."""
-    return empty(tensor.shape, dtype=_core.dtype.float64)
+    """New memory of the tensor's shape, to draw numbers in: on its device, whose generator draws them."""
+    return empty(tensor.shape, dtype=_core.dtype.float64, device=tensor.device)
 
 
 def constant_(tensor: Tensor, val: float):
@@ -241,7 +241,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None):
         return tensor
     rows = tensor.shape[0]
     with autograd.no_grad():
-        flat = _float64_like(tensor).normal_(0, 1, generator=generator).numpy().reshape(rows, -1)
+        flat = _float64_like(tensor).normal_(0, 1, generator=generator).numpy(force=True).reshape(rows, -1)
     q, r = np.linalg.qr(flat.T if rows < flat.shape[1] else flat)
     q = q * np.sign(np.diagonal(r))  # makes the distribution uniform (Mezzadri, 2007)
     return _set(tensor, gain * (q.T if rows < flat.shape[1] else q).reshape(tuple(tensor.shape)))
@@ -253,9 +253,9 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any =
         raise ValueError("Only tensors with 2 dimensions are supported")
     zeros = math.ceil(sparsity * tensor.shape[0])
     with autograd.no_grad():
-        values = _float64_like(tensor).normal_(0, std, generator=generator).numpy()
+        values = _float64_like(tensor).normal_(0, std, generator=generator).numpy(force=True)
         # The smallest keys of each column pick its zeros, which is a random choice without replacement.
-        keys = _float64_like(tensor).uniform_(0, 1, generator=generator).numpy()
+        keys = _float64_like(tensor).uniform_(0, 1, generator=generator).numpy(force=True)
     np.put_along_axis(values, np.argsort(keys, axis=0, kind="stable")[:zeros], 0.0, axis=0)
     return _set(tensor, values)
 

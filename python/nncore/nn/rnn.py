@@ -182,7 +182,7 @@ class RNNBase(Module):
         y, finals = self._run(padded, states, lengths, count)
         if input.sorted_indices is not None:
             y = y.index_select(0 if self.batch_first else 1, input.sorted_indices)
-            lengths = lengths.index_select(0, input.sorted_indices)
+            lengths = lengths.index_select(0, input.sorted_indices.to(lengths.device))
         return PackedSequence(pack_padded_sequence(y, lengths, self.batch_first).data, *input[1:]), finals
 
     def _check_dimensions(self, states: tuple[Tensor, ...], expected: int) -> None:

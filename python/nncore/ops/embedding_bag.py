@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nncore import _core
-from nncore.ops.creation import from_numpy, zeros
+from nncore.ops.creation import from_numpy
 from nncore.ops.index import _renormalise, embedding
 from nncore.tensor import Tensor
 
@@ -44,7 +44,7 @@ def embedding_bag(
         if per_sample_weights is not None:
             found = found * per_sample_weights.unsqueeze(2)
         return found.sum(1) if mode == "sum" else found.mean(1)
-    index = input.numpy().reshape(-1).astype(np.int64)
+    index = input.numpy(force=True).reshape(-1).astype(np.int64)
     bags, count = _bags(input, offsets, include_last_offset)
     index = index[: len(bags)]
     if per_sample_weights is not None:
@@ -60,30 +60,35 @@ def embedding_bag(
         if not kept.all():
             index, bags = index[kept], bags[kept]
             if per_sample_weights is not None:
-                per_sample_weights = per_sample_weights.index_select(0, from_numpy(np.flatnonzero(kept)))
+                per_sample_weights = per_sample_weights.index_select(0, _beside(weight, np.flatnonzero(kept)))
     if max_norm is not None:
-        _renormalise(weight.detach(), from_numpy(index), max_norm, norm_type)
+        _renormalise(weight.detach(), _beside(weight, index), max_norm, norm_type)
     if mode == "max":
         return _largest(weight, index, bags, count)
-    found = embedding(from_numpy(index), weight, scale_grad_by_freq=scale_grad_by_freq)
+    found = embedding(_beside(weight, index), weight, scale_grad_by_freq=scale_grad_by_freq)
     if per_sample_weights is not None:
         found = found * per_sample_weights.unsqueeze(1)
-    sums = zeros(count, weight.shape[1], dtype=weight.dtype, device=weight.device).index_add(0, from_numpy(bags), found)
+    sums = weight.new_zeros(count, weight.shape[1]).index_add(0, _beside(weight, bags), found)
     if mode == "sum":
         return sums
     sizes = np.maximum(np.bincount(bags, minlength=count), 1).reshape(count, 1)
-    return sums / from_numpy(sizes).to(weight.dtype)
+    return sums / _beside(weight, sizes).to(weight.dtype)
+
+
+def _beside(weight: Tensor, array: np.ndarray) -> Tensor:
+    """An array as a tensor on the device of the weights."""
+    return from_numpy(array).to(weight.device)
 
 
 def _largest(weight: Tensor, index: np.ndarray, bags: np.ndarray, count: int) -> Tensor:
     """The maximum of each bag: bags of one size at a time, so that a long one costs no padding of the others."""
     sizes = np.bincount(bags, minlength=count)
     starts = np.cumsum(sizes) - sizes
-    y = zeros(count, weight.shape[1], dtype=weight.dtype, device=weight.device)
+    y = weight.new_zeros(count, weight.shape[1])
     for size in np.unique(sizes[sizes > 0]):
         which = np.flatnonzero(sizes == size)
         rows = index[starts[which][:, None] + np.arange(size)]
-        y = y.index_copy(0, from_numpy(which), embedding(from_numpy(rows), weight).max(1)[0])
+        y = y.index_copy(0, _beside(weight, which), embedding(_beside(weight, rows), weight).max(1)[0])
     return y
 
 
@@ -94,7 +99,7 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
         if size == 0:
             raise RuntimeError(f"embedding_bag: bags of no index need offsets (input {list(input.shape)})")
         return np.repeat(np.arange(bags), size), bags
-    starts = offsets.numpy().astype(np.int64)
+    starts = offsets.numpy(force=True).astype(np.int64)
     length = input.shape[0]
     if include_last_offset and len(starts) == 0:
         raise RuntimeError("embedding_bag: include_last_offset: number of offset should be at least 1")

@@ -96,7 +96,7 @@ def _as_value(x: Tensor, value) -> Tensor:
         return value
     if isinstance(value, (bool, int, float)):
         return Tensor(_core.full((), value, x._array.dtype, x._array.device))
-    return as_tensor(value).to(x.dtype)
+    return as_tensor(value).to(x.device, x.dtype)
 
 
 def _refuse_scalar(x: Tensor) -> None:
@@ -131,17 +131,27 @@ def _walk(x: Tensor, key) -> tuple[Tensor, list]:
             x = x.select(dim, k)
         elif isinstance(k, bool) or (k.dtype in _MASKS and k.ndim == 0):
             x = x.unsqueeze(dim)  # a new dimension, of which the only slice or none is taken
-            places.append((dim, tensor([0] if bool(k) else [], dtype=_core.dtype.int64)))
+            places.append((dim, tensor([0] if bool(k) else [], dtype=_core.dtype.int64, device=x.device)))
             dim += 1
         elif k.dtype in _MASKS:
             _check_mask(x, dim, k)
             for coordinate in nonzero(k, as_tuple=True):
-                places.append((dim, coordinate))
+                places.append((dim, _beside(x, coordinate)))
                 dim += 1
         else:
-            places.append((dim, k))
+            places.append((dim, _beside(x, k)))
             dim += 1
     return x, places
+
+
+def _beside(x: Tensor, index: Tensor) -> Tensor:
+    """The index on the device of x. Those of the CPU go anywhere, as in PyTorch."""
+    if index.device != x.device and index.device.type != "cpu":
+        raise RuntimeError(
+            f"indices should be either on cpu or on the same device as the indexed tensor ({x.device}), "
+            f"got {index.device}"
+        )
+    return index.to(x.device)
 
 
 def _position(items: list) -> int:
@@ -254,9 +264,14 @@ class _Located:
         return value.reshape(*self.before, self.index.numel(), *self.after)
 
 
+def _valued(x: Tensor, value: Tensor) -> Tensor:
+    """What is put into x, in its dtype; single numbers come from any device."""
+    return value.to(x.device, x.dtype) if value.ndim == 0 else value.to(x.dtype)
+
+
 def _put(x: Tensor, places: list, value: Tensor, accumulate: bool) -> Tensor:
     located = _Located(x, places)
-    flat, values = located.flat(x), located.values(value.to(x.dtype))
+    flat, values = located.flat(x), located.values(_valued(x, value))
     put = flat.index_add if accumulate else flat.index_copy
     return located.unflat(put(located.first, located.index, values))
 
@@ -265,7 +280,7 @@ def _put_in_place(x: Tensor, places: list, value: Tensor) -> None:
     """Without a tape: into the memory of x where the indexed dimensions can be seen as one, otherwise by a copy."""
     located = _Located(x, places)
     flat = located.flat(x)
-    values = located.values(value.to(x.dtype))
+    values = located.values(_valued(x, value))
     _core.index_copy_into("index_put_", flat._array, located.first, located.index._array, values._array)
     if not flat._array.shares_memory(x._array):
         _core.copy(x._array, located.unflat(flat)._array)

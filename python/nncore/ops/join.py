@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.autograd import record
-from nncore.ops.creation import arange
 from nncore.ops.shape import _dim, expand, reshape, slice_of
 from nncore.size import shape_arguments
 from nncore.tensor import Tensor, tensor_method
@@ -213,7 +212,7 @@ def repeat_interleave(input: Tensor, repeats, dim: int | None = None, *, output_
     if any(n < 0 for n in counts):
         raise RuntimeError("repeat_interleave: repeats can not be negative")
     places = [i for i, n in enumerate(counts) for _ in range(n)]
-    index = arange(0, dtype=_core.dtype.int64) if not places else input.new_tensor(places, dtype=_core.dtype.int64)
+    index = input.new_tensor(places, dtype=_core.dtype.int64)
     return input.index_select(dim, index)
 
 

@@ -307,27 +307,29 @@ def multinomial(
             f"multinomial: cannot sample n_sample <= 0 or > prob_dist.size(-1) samples without replacement: "
             f"{num_samples} of {n}"
         )
-    weights = input.detach().to(_core.dtype.float64).numpy()
+    weights = input.detach().to(_core.dtype.float64).numpy(force=True)
     if not (np.isfinite(weights).all() and (weights >= 0).all()):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if not (weights.sum(-1) > 0).all():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     if replacement:
-        return _with_replacement(weights, num_samples, generator)
+        return _with_replacement(weights, num_samples, generator, input.device)
     if ((weights > 0).sum(-1) < num_samples).any():
         raise RuntimeError("invalid multinomial distribution (with replacement=False, not enough non-zero weights)")
-    e = empty(tuple(input.shape), dtype=_core.dtype.float64).exponential_(generator=generator)
-    return (Tensor(_core.from_buffer(np.ascontiguousarray(weights))) / e).topk(num_samples, -1).indices
+    e = empty(tuple(input.shape), dtype=_core.dtype.float64, device=input.device).exponential_(generator=generator)
+    keys = Tensor(_core.from_buffer(np.ascontiguousarray(weights))) / e.cpu()
+    return keys.topk(num_samples, -1).indices.to(input.device)
 
 
-def _with_replacement(weights: np.ndarray, num_samples: int, generator: Generator | None) -> Tensor:
-    u = rand((*weights.shape[:-1], num_samples), generator=generator, dtype=_core.dtype.float64).numpy()
+def _with_replacement(weights: np.ndarray, num_samples: int, generator: Generator | None, device) -> Tensor:
+    shape = (*weights.shape[:-1], num_samples)
+    u = rand(shape, generator=generator, dtype=_core.dtype.float64, device=device).numpy(force=True)
     rows = np.atleast_2d(weights).cumsum(-1)
     places = [
         np.minimum(np.searchsorted(c, v * c[-1], side="right"), np.flatnonzero(np.diff(c, prepend=0))[-1])
         for c, v in zip(rows, np.atleast_2d(u), strict=True)
     ]
-    return Tensor(_core.clone(_core.from_buffer(np.array(places, np.int64).reshape(u.shape))))
+    return Tensor(_core.clone(_core.from_buffer(np.array(places, np.int64).reshape(u.shape)))).to(device)
 
 
 # ---- tensors filled in place ----

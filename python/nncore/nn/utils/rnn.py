@@ -23,13 +23,33 @@ class PackedSequence(NamedTuple):
     """The steps of several sequences without padding: those of step 0, longest sequence first, then of step 1, ...
 
     data [sum of lengths, ...]; batch_sizes: how many sequences have a step t; sorted_indices: the place in the batch of
-    each sequence, longest first; unsorted_indices: the way back. Both None where the batch came sorted.
+    each sequence, longest first; unsorted_indices: the way back. Both None where the batch came sorted. batch_sizes
+    stays on the CPU, the others lie on the data's device.
     """
 
     data: Tensor
     batch_sizes: Tensor
     sorted_indices: Tensor | None = None
     unsorted_indices: Tensor | None = None
+
+    def to(self, *args, **kwargs) -> PackedSequence:
+        """The sequence with its data converted as `Tensor.to` does, and its indices on the same device."""
+        data = self.data.to(*args, **kwargs)
+        indices = [None if i is None else i.to(data.device) for i in (self.sorted_indices, self.unsorted_indices)]
+        return PackedSequence(data, self.batch_sizes, *indices)
+
+    def cuda(self) -> PackedSequence:
+        """The sequence on the current GPU."""
+        return self.to("cuda")
+
+    def cpu(self) -> PackedSequence:
+        """The sequence on the CPU."""
+        return self.to("cpu")
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the data lies on a GPU."""
+        return self.data.is_cuda
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
@@ -38,7 +58,9 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     >>> nc.nn.utils.rnn.invert_permutation(nc.tensor([2, 0, 1]))
     tensor([1, 2, 0])
     """
-    return None if permutation is None else from_numpy(np.argsort(permutation.numpy(), kind="stable"))
+    if permutation is None:
+        return None
+    return from_numpy(np.argsort(permutation.numpy(force=True), kind="stable")).to(permutation.device)
 
 
 def pad_sequence(
@@ -87,7 +109,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
 
 
 def _as_array(lengths: Tensor | Sequence[int]) -> np.ndarray:
-    return np.asarray(lengths.numpy() if isinstance(lengths, Tensor) else lengths, np.int64)
+    return np.asarray(lengths.numpy(force=True) if isinstance(lengths, Tensor) else lengths, np.int64)
 
 
 def _places(lengths: np.ndarray, batch: int) -> tuple[Tensor, np.ndarray]:
@@ -119,7 +141,7 @@ def pack_padded_sequence(
         raise RuntimeError(f"pack_padded_sequence: Expected lengths up to {len(steps)}, got {sizes.max()}")
     if not enforce_sorted:
         places = np.argsort(-sizes, kind="stable")
-        order, sizes = from_numpy(places), sizes[places]
+        order, sizes = from_numpy(places).to(input.device), sizes[places]
         steps = steps.index_select(1, order)
     elif (np.diff(sizes) > 0).any():
         raise RuntimeError(
@@ -128,7 +150,7 @@ def pack_padded_sequence(
             "requirement."
         )
     index, counts = _places(sizes, steps.shape[1])
-    data = steps.reshape(-1, *steps.shape[2:]).index_select(0, index)
+    data = steps.reshape(-1, *steps.shape[2:]).index_select(0, index.to(input.device))
     return PackedSequence(data, from_numpy(counts), order, invert_permutation(order))
 
 
@@ -139,7 +161,7 @@ def pad_packed_sequence(
 
     total_length: T, at least the longest sequence's length.
     """
-    counts = sequence.batch_sizes.numpy()
+    counts = sequence.batch_sizes.numpy(force=True)
     batch, longest = int(counts[0]), len(counts)
     if total_length is not None and total_length < longest:
         raise ValueError(
@@ -153,13 +175,14 @@ def pad_packed_sequence(
     source = np.full(longest * batch, data.shape[0])
     source[index.numpy()] = np.arange(data.shape[0])
     padding = data.new_full((1, *data.shape[1:]), padding_value)
-    padded = cat([data, padding]).index_select(0, from_numpy(source)).reshape(longest, batch, *data.shape[1:])
+    rows = cat([data, padding]).index_select(0, from_numpy(source).to(data.device))
+    padded = rows.reshape(longest, batch, *data.shape[1:])
     if total_length is not None and total_length > longest:
         rest = padded.new_full((total_length - longest, batch, *data.shape[1:]), padding_value)
         padded = cat([padded, rest])
     if sequence.unsorted_indices is not None:
         padded = padded.index_select(1, sequence.unsorted_indices)
-        lengths = lengths[sequence.unsorted_indices.numpy()]
+        lengths = lengths[sequence.unsorted_indices.numpy(force=True)]
     return padded.transpose(0, 1) if batch_first else padded, from_numpy(lengths)
 
 
