@@ -7,13 +7,14 @@
 #include "core/kernel_table.h"
 #include "cuda/strided.h"
 
-#define NN_WRITTEN(X) \
-  X(Gemm, gemm)       \
-  X(Conv, conv)       \
-  X(Optim, optim)     \
-  X(Random, random)   \
-  X(Rnn, rnn)         \
-  X(SoftmaxXent, softmax_xent)
+#define NN_WRITTEN(X)          \
+  X(Gemm, gemm)                \
+  X(Conv, conv)                \
+  X(Optim, optim)              \
+  X(Random, random)            \
+  X(Rnn, rnn)                  \
+  X(SoftmaxXent, softmax_xent) \
+  X(Index, index)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -57,7 +58,6 @@ NN_NOT_YET(Scan, scan)
 NN_NOT_YET(Pool, pool)
 NN_NOT_YET(Ctc, ctc)
 NN_NOT_YET(Norm, norm)
-NN_NOT_YET(Index, index)
 NN_NOT_YET(Probe, probe)
 
 }  // namespace

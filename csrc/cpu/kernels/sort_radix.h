@@ -1,46 +1,18 @@
 // Sorting by digits: a stable sort of long lines in a fixed number of passes, one for each byte of an element.
 //
-// An element becomes an unsigned key in the same order, paired with its place. One pass counts the bytes of all keys;
-// each further pass moves the pairs to where their byte belongs, the lowest byte first. A byte that all keys share
-// costs no pass. Bytes moved: twice the pairs (8 or 16 bytes each) for each pass; bound: the stores, which go to 256
-// places by turns, 1 to 2 ns each. Merging takes log2 N passes of the same kind: 17 for 100,000 elements against 4.
+// An element becomes an unsigned key in the same order (math/sort_key.h), paired with its place. One pass counts the
+// bytes of all keys; each further pass moves the pairs to where their byte belongs, the lowest byte first. A byte that
+// all keys share costs no pass. Bytes moved: twice the pairs (8 or 16 bytes each) for each pass; bound: the stores,
+// which go to 256 places by turns, 1 to 2 ns each. Merging takes log2 N passes of the same kind: 17 for 100,000
+// elements against 4.
 #pragma once
 
 #include <cstdint>
 
-#include "math/config.h"
+#include "math/sort_key.h"
 
 namespace nn::NN_ISA {
 namespace {
-
-template <int bytes>
-struct KeyOf;
-template <>
-struct KeyOf<1> {
-  using type = uint8_t;
-};
-template <>
-struct KeyOf<4> {
-  using type = uint32_t;
-};
-template <>
-struct KeyOf<8> {
-  using type = uint64_t;
-};
-
-// NaN of any kind is the largest; the two zeros are one.
-template <class T>
-NN_FN auto sort_key(T x) {
-  using U = typename KeyOf<sizeof(T)>::type;
-  constexpr U top = U(U(1) << (8 * sizeof(T) - 1));
-  if constexpr (T(0.5f) != T(0)) {
-    if (x != x) return U(~U(0));
-    const U bits = __builtin_bit_cast(U, x == T(0) ? T(0) : x);
-    return U(bits & top ? ~bits : bits | top);
-  } else {
-    return U(T(-1) < T(0) ? U(x) ^ top : U(x));
-  }
-}
 
 template <class U>
 struct KeyAndPlace {
