@@ -11,6 +11,7 @@
 
 #include "cuda/allocator.h"
 #include "cuda/device.h"
+#include "cuda/graph.h"
 #include "cuda/staging.h"
 #include "cuda/streams.h"
 
@@ -36,14 +37,6 @@ std::string recent_kernels() {
     if (name != nullptr) names += (names.empty() ? "" : ", ") + std::string(name);
   }
   return names.empty() ? "none" : names;
-}
-
-bool blocking() {
-  static const bool on = [] {
-    const char* const value = std::getenv("NNCORE_LAUNCH_BLOCKING");
-    return value != nullptr && *value != '\0' && std::string(value) != "0";
-  }();
-  return on;
 }
 
 std::string version_text(int version) {
@@ -117,7 +110,7 @@ class CudaBackend final : public Backend {
   void end_launch(int index, const char* kernel) override {
     check(cudaGetLastError(), kernel);
     launched[launches.fetch_add(1) % kRemembered] = kernel;
-    if (blocking()) check(cudaStreamSynchronize(cuda::current_stream(index)), kernel);
+    if (is_blocking()) check(cudaStreamSynchronize(cuda::current_stream(index)), kernel);
   }
 
   void upload(int index, void* to, const void* from, size_t bytes) override {
@@ -134,15 +127,21 @@ class CudaBackend final : public Backend {
   // stream is told from now on comes after the copy, because it may write to the source.
   void copy(int to_index, void* to, int from_index, const void* from, size_t bytes) override {
     const cudaStream_t source = cuda::current_stream(from_index), destination = cuda::current_stream(to_index);
-    after(from_index, source, to_index, destination);
+    const bool ordered = from_index == to_index && source == destination;
+    if (!ordered) after(from_index, source, to_index, destination);
     make_current(to_index);
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault, destination), "copying between devices");
-    after(to_index, destination, from_index, source);
+    if (!ordered) after(to_index, destination, from_index, source);
   }
 
   void synchronize(int index) override {
     make_current(index);
     check(cudaDeviceSynchronize(), "synchronize");
+  }
+
+  std::unique_ptr<LaunchGraph> make_graph(int index) override {
+    of(index);
+    return cuda::make_graph(index);
   }
 
   FaultWord* fault_word(int index) override { return of(index).fault; }
@@ -258,6 +257,14 @@ CudaBackend& instance() {
 
 }  // namespace
 
+bool is_blocking() {
+  static const bool on = [] {
+    const char* const value = std::getenv("NNCORE_LAUNCH_BLOCKING");
+    return value != nullptr && *value != '\0' && std::string(value) != "0";
+  }();
+  return on;
+}
+
 Backend& the_backend() { return instance(); }
 
 void check(cudaError_t error, const char* tried) {
@@ -268,7 +275,7 @@ void check(cudaError_t error, const char* tried) {
       std::string("CUDA error in ") + tried + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
   if (lost) {
     message += ". This process cannot use the device any more.";
-    if (!blocking())
+    if (!is_blocking())
       message += " Launched last: " + recent_kernels() + ". NNCORE_LAUNCH_BLOCKING=1 tells which kernel it was.";
   }
   throw std::runtime_error(message);
@@ -289,7 +296,13 @@ int64_t multiprocessors() {
   return count;
 }
 
-void* allocate_workspace(size_t bytes) { return instance().of(selected).allocator.allocate(bytes); }
-void release_workspace(void* data, size_t bytes) noexcept { instance().of(selected).allocator.release(data, bytes); }
+void* allocate_workspace(size_t bytes) {
+  if (GraphMemory* const memory = graph_memory()) return allocate(*memory, bytes);
+  return instance().of(selected).allocator.allocate(bytes);
+}
+void release_workspace(void* data, size_t bytes) noexcept {
+  if (GraphMemory* const memory = graph_memory()) return release(*memory, data, bytes);
+  instance().of(selected).allocator.release(data, bytes);
+}
 
 }  // namespace nn::cuda

@@ -26,11 +26,14 @@ class OutOfMemory : public std::bad_alloc {
 // kernels launched last. An error that the device does not recover from says so.
 void check(cudaError_t error, const char* tried);
 
+// Whether each launch is waited for (NNCORE_LAUNCH_BLOCKING), so that an error names its kernel.
+bool is_blocking();
+
 void make_current(int index);  // the device that this thread launches on
 int64_t multiprocessors();     // of that device
 
 // Memory from the pool of the current device for what is launched on the current stream: later launches on that stream
-// may get the same memory, because they run after.
+// may get the same memory, because they run after. For a graph, from the graph's own.
 void* allocate_workspace(size_t bytes);
 void release_workspace(void* data, size_t bytes) noexcept;
 

@@ -42,6 +42,7 @@ bool call(Plan& plan, const py::sequence& given) {
   for (const py::handle h : given) from.push_back(&h.cast<const Array&>());
   check(from.size() == plan.inputs().size(), "plan: expected ", plan.inputs().size(), " inputs, got ", from.size());
   const WithoutLock unlocked;
+  plan.follow();
   for (size_t i = 0; i < from.size(); ++i)
     if (from[i]->data() != plan.inputs()[i].data()) put(plan.inputs()[i], *from[i]);
   plan.replay();
@@ -101,7 +102,8 @@ void bind_plan(py::module_& m) {
       .def_property_readonly("memory_bytes", [](const Plan& p) { return p.memory().total_bytes(); })
       .def_property_readonly("peak_bytes", [](const Plan& p) { return p.memory().peak_bytes(); });
   py::class_<Recording>(m, "Recording", "Records the launches of this thread until finish() or stop().")
-      .def(py::init([](const py::function& where) { return new Recording(where_from(where)); }), py::arg("where"))
+      .def(py::init([](const py::function& where, Device device) { return new Recording(where_from(where), device); }),
+           py::arg("where"), py::arg("device"))
       .def("finish", &Recording::finish, py::arg("fuse"))
       .def("stop", &Recording::stop);
   m.def(

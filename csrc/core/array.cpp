@@ -7,10 +7,10 @@ namespace nn {
 namespace {
 
 std::shared_ptr<PlanMemory> memory_of_recording(Device device) {
-  if (!some_thread_records() || device.type != DeviceType::cpu) [[likely]]
+  if (!some_thread_records()) [[likely]]
     return nullptr;
   Recording* const recording = Recording::current();
-  return recording != nullptr ? recording->memory() : nullptr;
+  return recording != nullptr && recording->device() == device ? recording->memory() : nullptr;
 }
 
 }  // namespace

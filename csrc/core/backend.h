@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
 #include "core/allocator.h"
@@ -24,6 +26,20 @@ struct DeviceProperties {
   int64_t total_memory;
   int multi_processor_count, max_threads_per_multi_processor, warp_size;
   int64_t shared_memory_per_block, l2_cache_size;  // bytes; the former as a kernel may opt in to
+};
+
+// Launches that are made again and again, in one order and with the same arguments: a CUDA graph.
+class LaunchGraph {
+ public:
+  virtual ~LaunchGraph() = default;  // when the device is done with it
+
+  // Does what `work` launches. The first time it is called; the second time its launches become the graph; from then on
+  // the graph is launched. `work` launches and copies on the stream that it is given, allocates nothing but working
+  // memory, which belongs to the graph, and waits for nothing.
+  virtual void run(const std::function<void(const LaunchContext&)>& work) = 0;
+
+  // What the current stream is told from now on comes after the last run, on whichever stream that was.
+  virtual void follow() = 0;
 };
 
 // `index` is the device's number. Functions that launch or copy do so on the current stream of this thread and device.
@@ -48,6 +64,8 @@ class Backend {
   virtual void download(int index, void* to, const void* from, size_t bytes) = 0;
   virtual void copy(int to_index, void* to, int from_index, const void* from, size_t bytes) = 0;
   virtual void synchronize(int index) = 0;  // with all streams of the device
+
+  virtual std::unique_ptr<LaunchGraph> make_graph(int index) = 0;
 
   // Where kernels report faults, and what was reported, which is then forgotten.
   virtual FaultWord* fault_word(int index) = 0;

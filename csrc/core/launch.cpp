@@ -20,7 +20,6 @@ std::map<std::string, KernelTime> profile;
 
 // A launch on a device with a stream of its own: this thread goes on at once, unless it is to measure the time.
 void launch_on(Device device, const ErasedKernel& kernel, const void* args) {
-  refuse_while_recording("a launch on a GPU", "Plans are recorded on the CPU only.");
   Backend& b = backend(device);
   const bool timed = profiling.load(std::memory_order_relaxed);
   if (timed) b.synchronize(device.index);
@@ -36,12 +35,12 @@ void launch_on(Device device, const ErasedKernel& kernel, const void* args) {
 
 void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device device) {
   if (const LaunchCheck check = launch_check.load(std::memory_order_relaxed)) check(kernel.name);
+  if (some_thread_records()) [[unlikely]]
+    if (Recording* recording = Recording::current()) recording->launched(kernel, args, bytes, device);
   if (device.type != DeviceType::cpu) {
     launch_on(device, kernel, args);
     return;
   }
-  if (some_thread_records()) [[unlikely]]
-    if (Recording* recording = Recording::current()) recording->launched(kernel, args, bytes);
   const Team team;
   const LaunchContext context{team.threads, nullptr};
   if (!profiling.load(std::memory_order_relaxed)) {

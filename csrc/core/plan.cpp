@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "core/allocator.h"
 #include "core/crew.h"
 #include "core/error.h"
 #include "core/plan_fuse.h"
@@ -14,51 +15,110 @@ namespace nn {
 std::atomic<int> recordings{0};
 
 namespace {
+
 thread_local Recording* current_recording = nullptr;
+
+// A copy of some of the host's bytes on a device, outside of any plan's memory.
+struct DeviceBytes {
+  DeviceBytes(Device where, const void* from, size_t count)
+      : device(where), bytes(count), data(allocator(where).allocate(count)) {
+    backend(where).upload(where.index, data, from, count);
+  }
+  ~DeviceBytes() { allocator(device).release(data, bytes); }
+  DeviceBytes(const DeviceBytes&) = delete;
+  DeviceBytes& operator=(const DeviceBytes&) = delete;
+
+  const Device device;
+  const size_t bytes;
+  void* const data;
+};
+
 }  // namespace
 
 // ---- Plan ----
 
+Plan::Plan(Device device) : device_(device), memory_(std::make_shared<PlanMemory>(device)) {
+  if (device.type != DeviceType::cpu) graph_ = backend(device).make_graph(device.index);
+}
+
 Plan::~Plan() {
+  graph_.reset();  // waits for it, so that the memory is free
   if (memory_) memory_->abandon();
+}
+
+void Plan::count_writes() {
+  for (const External& e : externals_)
+    if (e.written) e.storage->version.fetch_add(1, std::memory_order_relaxed);
+  for (const Array& result : results_) result.storage->version.fetch_add(1, std::memory_order_relaxed);
+}
+
+template <class Around>
+void Plan::go_through(const LaunchContext& context, const Around& around) {
+  for (const PlanStep& step : steps_)
+    around(
+        [&] {
+          if (step.chain)
+            step.chain(context);
+          else if (step.on_host())
+            step.host();
+          else
+            step.kernel.call(step.kernel.run, step.args.data(), context);
+        },
+        step);
+}
+
+template <class Around>
+void Plan::run_on_cpu(const Around& around) {
+  const Team team;
+  if (team.threads == 1 || !shares_work_) {
+    go_through({team.threads, nullptr}, around);
+    return;
+  }
+  // Launches that are all too small for several threads do not wake any: the first replay tells.
+  int64_t shared = 0;
+  auto lead = [&](Crew& crew) {
+    go_through({team.threads, nullptr, &crew}, around);
+    shared = crew.shared();
+  };
+  Crew::run(team.threads, [](Crew& crew, void* data) { (*static_cast<decltype(lead)*>(data))(crew); }, &lead);
+  shares_work_ = shared > 0;
 }
 
 template <class Around>
 void Plan::run(const Around& around) {
   const std::lock_guard one_at_a_time(replaying_);
-  for (const External& e : externals_)
-    if (e.written) e.storage->version.fetch_add(1, std::memory_order_relaxed);
-  for (const Array& result : results_) result.storage->version.fetch_add(1, std::memory_order_relaxed);
-  const Team team;
-  const auto go_through = [&](Crew* crew) {
-    const LaunchContext context{team.threads, nullptr, crew};
-    for (const PlanStep& step : steps_)
-      around([&] {
-        if (step.chain)
-          step.chain(context);
-        else if (step.on_host())
-          step.host();
-        else
-          step.kernel.call(step.kernel.run, step.args.data(), context);
-      });
-  };
-  if (team.threads == 1 || !shares_work_) {
-    go_through(nullptr);
-  } else {
-    // Launches that are all too small for several threads do not wake any: the first replay tells.
-    int64_t shared = 0;
-    auto lead = [&](Crew& crew) {
-      go_through(&crew);
-      shared = crew.shared();
-    };
-    Crew::run(team.threads, [](Crew& crew, void* data) { (*static_cast<decltype(lead)*>(data))(crew); }, &lead);
-    shares_work_ = shared > 0;
-  }
+  count_writes();
+  if (device_.type == DeviceType::cpu)
+    run_on_cpu(around);
+  else
+    go_through(backend(device_).begin_launch(device_.index), [&](const auto& work, const PlanStep& step) {
+      around(
+          [&] {
+            work();
+            backend(device_).synchronize(device_.index);  // only steps that are timed run one by one
+          },
+          step);
+    });
+}
+
+void Plan::follow() const {
+  if (graph_) graph_->follow();
 }
 
 void Plan::replay() {
   if (!is_profiling()) {
-    run([](const auto& step) { step(); });
+    if (!graph_) {
+      run([](const auto& work, const PlanStep&) { work(); });
+      return;
+    }
+    const std::lock_guard one_at_a_time(replaying_);
+    count_writes();
+    graph_->run([this](const LaunchContext& context) {
+      go_through(context, [this](const auto& work, const PlanStep& step) {
+        work();
+        backend(device_).end_launch(device_.index, step.name());
+      });
+    });
     return;
   }
   const std::vector<StepTime> times = replay_timed();
@@ -71,9 +131,9 @@ std::vector<StepTime> Plan::replay_timed() {
   std::vector<StepTime> times;
   times.reserve(steps_.size());
   const auto began = Clock::now();
-  run([&](const auto& step) {
+  run([&](const auto& work, const PlanStep&) {
     const auto start = Clock::now();
-    step();
+    work();
     const auto end = Clock::now();
     times.push_back(
         {std::chrono::duration<double>(start - began).count(), std::chrono::duration<double>(end - start).count()});
@@ -109,9 +169,9 @@ std::vector<Array> Plan::written_from_outside() const {
 
 // ---- Recording ----
 
-Recording::Recording(std::function<std::string()> where) : plan_(new Plan), where_(std::move(where)) {
+Recording::Recording(std::function<std::string()> where, Device device)
+    : plan_(new Plan(device)), where_(std::move(where)) {
   check(current_recording == nullptr, "capture: this thread is recording already");
-  plan_->memory_ = std::make_shared<PlanMemory>(Device{});
   current_recording = this;
   recordings.fetch_add(1, std::memory_order_relaxed);
 }
@@ -136,11 +196,14 @@ std::unique_ptr<Plan> Recording::finish(bool fuse) {
                             " and is gone now, so a replay could not see what takes its place. Pass it as an argument, "
                             "or update it in place (copy_, add_) where it is a state."));
   plan_->memory_->freeze();
-  if (fuse) fuse_steps(plan_->steps_, plan_->blocks_);
+  if (fuse) fuse_steps(plan_->steps_, plan_->blocks_, plan_->device_);
   return std::move(plan_);
 }
 
-void Recording::launched(const ErasedKernel& kernel, const void* args, size_t bytes) {
+void Recording::launched(const ErasedKernel& kernel, const void* args, size_t bytes, Device device) {
+  if (device != plan_->device_)
+    refuse(text(kernel.name, " on ", to_string(device), " in a function of tensors on ", to_string(plan_->device_)),
+           "Keep everything that the function uses on one device.");
   PlanStep step;
   step.kernel = kernel;
   step.operands = operands_in(args, bytes);
@@ -159,12 +222,21 @@ void Recording::on_host(std::function<void()> work, const std::vector<const void
   plan_->steps_.push_back(std::move(step));
 }
 
-void Recording::uploaded(void* to, const void* from, size_t bytes) {
-  const auto* first = static_cast<const std::byte*>(from);
-  const auto kept = std::make_shared<std::vector<std::byte>>(first, first + bytes);
-  on_host([=] { std::memcpy(to, kept->data(), bytes); }, {to});
-  plan_->steps_.back().uploaded = *kept;
-  plan_->steps_.back().upload_to = to;
+void Recording::uploaded(const Array& x, const void* from, size_t bytes) {
+  void* const to = x.data();
+  const Device device = x.device();
+  if (device.type == DeviceType::cpu) {
+    const auto* first = static_cast<const std::byte*>(from);
+    const auto kept = std::make_shared<std::vector<std::byte>>(first, first + bytes);
+    on_host([=] { std::memcpy(to, kept->data(), bytes); }, {to});
+    plan_->steps_.back().uploaded = *kept;
+    plan_->steps_.back().upload_to = to;
+  } else {
+    // The bytes wait on the device, in memory of their own: a graph must not read the host's.
+    const auto kept = std::make_shared<DeviceBytes>(device, from, bytes);
+    on_host([=] { backend(device).copy(device.index, to, device.index, kept->data, bytes); }, {to});
+    plan_->steps_.back().label = "copy of a table";
+  }
   if (const int table = block_at(reinterpret_cast<uintptr_t>(to)); table >= 0) tables_[table] = blocks_in(from, bytes);
 }
 
@@ -182,6 +254,11 @@ void Recording::wrote(const Array& x) {
 
 void Recording::constant(const std::shared_ptr<Storage>& storage) {
   plan_->externals_[external(storage)].constant = true;
+}
+
+bool Recording::is_constant(const Array& x) const {
+  const auto found = known_.find(x.storage.get());
+  return found != known_.end() && plan_->externals_[found->second].constant;
 }
 
 size_t Recording::external(const std::shared_ptr<Storage>& storage) {

@@ -5,6 +5,8 @@
 // into arrays) is kept too. Replaying does the same again at the same addresses. A block that an array gave back while
 // recording serves later arrays of the same plan, so the plan needs the memory that the function needed at its peak.
 //
+// On a GPU the launches become a graph of its driver (LaunchGraph in backend.h), and one launch of that is a replay.
+//
 // What a replay reads anew lies in memory: inputs, parameters, states, step counters, rates, the random counter. Arrays
 // from before the recording stay alive with the plan.
 #pragma once
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "core/array.h"
+#include "core/backend.h"
 #include "core/launch.h"
 #include "core/plan_memory.h"
 
@@ -73,6 +76,9 @@ class Plan {
   void replay();
   std::vector<StepTime> replay_timed();
 
+  // On a GPU: what this thread's stream is told from now on comes after the last replay.
+  void follow() const;
+
   // What the function is called with: copied into `inputs`, which it was recorded with, before a replay.
   void set_inputs(const std::vector<Array>& inputs) { inputs_ = inputs; }
   const std::vector<Array>& inputs() const { return inputs_; }
@@ -85,7 +91,7 @@ class Plan {
   const std::string* orphan() const;
 
   // Whether its kernels are those that would be launched now.
-  bool is_current() const { return table_ == &kernels(Device{}); }
+  bool is_current() const { return table_ == &kernels(device_); }
 
   const std::vector<PlanStep>& steps() const { return steps_; }
   const std::vector<PlanBlock>& blocks() const { return blocks_; }
@@ -101,11 +107,18 @@ class Plan {
     std::string where;
     bool constant, written;
   };
-  Plan() = default;
+  explicit Plan(Device device);
   template <class Around>
   void run(const Around& around);
+  template <class Around>
+  void go_through(const LaunchContext& context, const Around& around);
+  template <class Around>
+  void run_on_cpu(const Around& around);
+  void count_writes();
 
-  const KernelTable* const table_ = &kernels(Device{});
+  const Device device_;
+  const KernelTable* const table_ = &kernels(device_);
+  std::unique_ptr<LaunchGraph> graph_;  // on a GPU
   std::shared_ptr<PlanMemory> memory_;
   std::vector<PlanStep> steps_;
   std::vector<PlanBlock> blocks_;
@@ -119,8 +132,8 @@ class Plan {
 // The recording of this thread, from construction to finish() or the destructor, which must come on the same thread.
 class Recording {
  public:
-  // `where` tells the line of the user's program that runs now.
-  explicit Recording(std::function<std::string()> where);
+  // `where` tells the line of the user's program that runs now. Everything is to happen on the one device.
+  Recording(std::function<std::string()> where, Device device);
   ~Recording();
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
@@ -131,14 +144,16 @@ class Recording {
   void stop() noexcept;  // ends it without a plan
 
   static Recording* current();
+  Device device() const { return plan_->device_; }
   const std::shared_ptr<PlanMemory>& memory() const { return plan_->memory_; }
 
-  void launched(const ErasedKernel& kernel, const void* args, size_t bytes);
+  void launched(const ErasedKernel& kernel, const void* args, size_t bytes, Device device);
   void on_host(std::function<void()> work, const std::vector<const void*>& touched);
-  void uploaded(void* to, const void* from, size_t bytes);  // from the host into an array: the same bytes each time
+  void uploaded(const Array& to, const void* from, size_t bytes);  // from the host: the same bytes each time
   void use(const Array& x);
   void wrote(const Array& x);
   void constant(const std::shared_ptr<Storage>& storage);
+  bool is_constant(const Array& x) const;
   void born(const void* data, size_t bytes);
   void died(const void* data);
   [[noreturn]] void refuse(const std::string& what, const std::string& instead);

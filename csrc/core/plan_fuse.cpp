@@ -29,7 +29,7 @@ bool dropped(const PlanStep& step) { return step.on_host() && !step.host; }
 struct Fuser {
   std::vector<PlanStep>& steps;
   const std::vector<PlanBlock>& blocks;
-  const KernelTable& table = kernels(Device{});
+  const KernelTable& table;
 
   bool touches(const PlanStep& step, int block) const {
     return std::any_of(step.operands.begin(), step.operands.end(), [=](auto& x) { return x.block == block; });
@@ -204,13 +204,13 @@ struct Fuser {
 
 }  // namespace
 
-void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks) {
-  Fuser fuser{steps, blocks};
+void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks, Device device) {
+  Fuser fuser{steps, blocks, kernels(device)};
   for (size_t i = 0; i < steps.size(); ++i) fuser.zero_then_add(i);
   for (size_t i = 0; i < steps.size(); ++i) fuser.relu_into_writer(i);
-  fuser.optimizers();
+  if (device.type == DeviceType::cpu) fuser.optimizers();
   std::erase_if(steps, dropped);
-  chain_steps(steps, blocks);
+  if (device.type == DeviceType::cpu) chain_steps(steps, blocks);
 }
 
 }  // namespace nn

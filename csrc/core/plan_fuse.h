@@ -8,12 +8,12 @@
 
 namespace nn {
 
-// Rewrites the steps of a CPU plan:
+// Rewrites the steps of a plan; the last two on the CPU only:
 //   fill with 0, later +=           the sum with 0 is written, and the fill is gone
 //   product or convolution, relu    relu in the epilogue, where nobody else reads what came before it
 //   optimizer steps in a row        one launch, its table part of the plan
 //   elementwise steps in a row      one pass: block after block goes through all of them while it is in the cache, and
 //                                   what nobody reads later never reaches memory
-void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks);
+void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks, Device device);
 
 }  // namespace nn

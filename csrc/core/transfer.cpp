@@ -12,13 +12,12 @@ void upload(const Array& x, const void* from, size_t bytes) {
   if (bytes == 0) return;
   const Device device = x.device();
   if (device.type != DeviceType::cpu) {
-    refuse_while_recording("a copy to a GPU", "Plans are recorded on the CPU only.");
     backend(device).upload(device.index, x.data(), from, bytes);
-    return;
+  } else {
+    std::memcpy(x.data(), from, bytes);
   }
-  std::memcpy(x.data(), from, bytes);
   if (some_thread_records()) [[unlikely]]
-    if (Recording* recording = Recording::current()) recording->uploaded(x.data(), x.data(), bytes);
+    if (Recording* recording = Recording::current()) recording->uploaded(x, from, bytes);
 }
 
 void download(void* to, const Array& x, size_t bytes) {
@@ -33,6 +32,11 @@ void download(void* to, const Array& x, size_t bytes) {
 }
 
 void transfer(const Array& to, const Array& from) {
+  if (some_thread_records()) [[unlikely]] {
+    Recording* const recording = Recording::current();
+    if (recording != nullptr && !recording->is_constant(from))
+      recording->refuse("moving a tensor between devices", "Move it before the call and pass it as an argument.");
+  }
   const size_t bytes = static_cast<size_t>(from.numel()) * itemsize(from.dtype);
   if (from.device().type == DeviceType::cpu)
     upload(to, from.data(), bytes);

@@ -2,6 +2,8 @@
 
 #include "core/plan.h"
 #include "core/transfer.h"
+#include "ops/check_range.h"
+#include "ops/elementwise.h"
 
 namespace nn {
 
@@ -9,18 +11,23 @@ void require(const Array& condition, const std::string& error, const std::string
   check<TypeError>(condition.dtype == DType::boolean && condition.numel() == 1,
                    "require: expected a boolean array of one element, got ", condition.shape, " of ",
                    info(condition.dtype).name);
-  const auto demand = [=](bool holds) {
-    if (holds) return;
-    if (error == "ValueError") fail<ValueError>(message);
-    if (error == "IndexError") fail<IndexError>(message);
-    fail(message);
-  };
-  if (condition.device().type != DeviceType::cpu) {
-    demand(first_element<bool>(condition));
-    return;
+  const Fault fault{error == "ValueError"   ? Fault::value_error
+                    : error == "IndexError" ? Fault::index_error
+                                            : Fault::runtime_error,
+                    message, 0, 0};
+  const bool on_cpu = condition.device().type == DeviceType::cpu;
+  if (on_cpu) {
+    const bool* const holds = condition.as<bool>();
+    on_host(
+        [holds, kind = fault.kind, message] {
+          if (!*holds) raise({kind, message, 0, 0}, 0);
+        },
+        {holds});
+  } else if (some_thread_records() && Recording::current() != nullptr) {
+    check_range(cast(condition, DType::int64), 1, 2, fault);  // a replay does not wait to look
+  } else if (!first_element<bool>(condition)) {
+    raise(fault, 0);
   }
-  const bool* const holds = condition.as<bool>();
-  on_host([=] { demand(*holds); }, {holds});
 }
 
 }  // namespace nn

@@ -187,7 +187,7 @@ class Recording:
     """
     Records the launches of this thread until finish() or stop().
     """
-    def __init__(self, where: collections.abc.Callable) -> None:
+    def __init__(self, where: collections.abc.Callable, device: _Device) -> None:
         ...
     def finish(self, fuse: builtins.bool) -> Plan:
         ...

@@ -18,7 +18,7 @@ from nncore import _core
 from nncore.grad_mode import _Decorator, _mode
 from nncore.nn.parameter import Parameter
 from nncore.ops.creation import get_default_dtype
-from nncore.plans.plan import Plan
+from nncore.plans.plan import Plan, device_of
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def capture(function: Callable | None = None, *, max_plans: int = 8) -> Captured
 class _Calls:
     """What is known of the calls with one signature."""
 
-    __slots__ = ("attempts", "plans", "warm")
+    __slots__ = ("attempts", "device", "plans")
 
     def __init__(self):
-        self.warm = False
+        self.device: _core.device | None = None  # known from the first call on
         self.attempts = 0
         self.plans: list[Plan] = []  # several, where gradients are there in some calls and not in others
 
@@ -166,11 +166,13 @@ class Captured:
             if plan.run(tensors):
                 return plan, plan.result()
         # A plan knows its own copies of arguments only, so it cannot add to a gradient that an argument has.
-        if not calls.warm or any(x._grad is not None and not isinstance(x, Parameter) for x in tensors):
-            calls.warm = True
-            return None, _detached(self._function(*args, **kwargs))
+        has_gradient = any(x._grad is not None and not isinstance(x, Parameter) for x in tensors)
+        if calls.device is None or has_gradient:
+            result = _detached(self._function(*args, **kwargs))
+            calls.device = calls.device or device_of(tensors, result)
+            return None, result
         calls.attempts += 1
-        plan, result = Plan.record(self._function, args, kwargs, tensors, calls.attempts)
+        plan, result = Plan.record(self._function, args, kwargs, tensors, calls.attempts, calls.device)
         if plan is not None:
             calls.attempts = 0
             calls.plans.append(plan)

@@ -34,7 +34,7 @@ class Plan:
 
     @classmethod
     def record(
-        cls, function: Callable, args: tuple, kwargs: dict, given: Sequence[Tensor], attempt: int
+        cls, function: Callable, args: tuple, kwargs: dict, given: Sequence[Tensor], attempt: int, device: _core.device
     ) -> tuple[Plan | None, Any]:
         """Runs the function and records it: (the plan, or None where nothing can be replayed yet; the result)."""
         from nncore.plans.capture import CaptureError, _detached
@@ -42,7 +42,7 @@ class Plan:
         inputs: list[Tensor] = []
         args, kwargs = _with_inputs((args, kwargs), inputs, {})
         versions = [x._array.version for x in inputs]
-        native = _core.Recording(where)
+        native = _core.Recording(where, device)
         notes = _mode.notes = Notes(native.stop)
         try:
             result = _detached(function(*args, **kwargs))
@@ -154,6 +154,11 @@ def _with_inputs(value: Any, inputs: list[Tensor], known: dict[int, Tensor]) -> 
     if isinstance(value, dict):
         return type(value)((name, _with_inputs(part, inputs, known)) for name, part in value.items())
     return value
+
+
+def device_of(given: Sequence[Tensor], result: Any) -> _core.device:
+    """Where a function computes: on the device of its arguments, or of what it returns."""
+    return next((x.device for x in (*given, *_tensors(result))), _core.device("cpu"))
 
 
 def _tensors(value: Any) -> list[Tensor]:
