@@ -66,7 +66,8 @@ def capture(function: Callable | None = None, *, max_plans: int = 8) -> Captured
     those of running the function, at every step: random numbers go on, running statistics and step counters move,
     learning rates may change between calls.
 
-    Calls with tensors on a GPU run as they stand: plans are made on the CPU only.
+    On a GPU the launches become a CUDA graph, and a replay is one launch of it. Everything that the function uses must
+    be on the one device.
 
     A replay runs no Python, so side effects in Python happen only in the first two calls:
 
@@ -150,8 +151,6 @@ class Captured:
             return plan.result()
         tensors: list[Tensor] = []
         key = (_signature((args, kwargs), tensors, {}), threading.get_ident(), _core.current_isa(), *surroundings)
-        if any(x.device.type != "cpu" for x in tensors):
-            return _detached(self._function(*args, **kwargs))
         with self._lock:
             calls = self._calls.setdefault(key, _Calls())
             self._calls.move_to_end(key)
