@@ -69,24 +69,30 @@ def step(library, network, wrap=lambda model: model):
     return run
 
 
-def benches(torch) -> Iterator[Bench]:
-    """Each network captured and as it stands, against PyTorch as it stands and compiled."""
+def benches(torch, device: str) -> Iterator[Bench]:
+    """Each network captured and as it stands, against PyTorch as it stands and compiled. On the CPU: what is on a GPU
+    is not captured."""
     random = np.random.default_rng(0)
     for label, network, shape in NETWORKS:
         x, t = random.standard_normal(shape, dtype=np.float32), random.integers(0, 10, shape[0])
-        own = functools.partial(nc.capture(step(nc, network)), nc.from_numpy(x), nc.from_numpy(t))
-        plain = functools.partial(step(nc, network), nc.from_numpy(x), nc.from_numpy(t))
+
+        def maker(library, wrap_step=lambda step: step, wrap=lambda model: model, network=network, x=x, t=t):
+            def make():
+                run = wrap_step(step(library, network, wrap))
+                return functools.partial(run, library.from_numpy(x), library.from_numpy(t))
+
+            return make
+
+        own, plain = maker(nc, nc.capture), maker(nc)
         if not torch:
             yield Bench("captured", label, {"nncore": own})
             yield Bench("captured", f"{label}, eager", {"nncore": plain})
             continue
-        theirs = torch.from_numpy(x), torch.from_numpy(t)
-        eager = functools.partial(step(torch, network), *theirs)
+        eager, compiled = maker(torch), maker(torch, wrap=torch.compile)
         yield Bench("captured", label, {"nncore": own, "torch": eager})
         yield Bench("captured", f"{label}, eager", {"nncore": plain, "torch": eager})
-        compiled = functools.partial(step(torch, network, torch.compile), *theirs)
         try:
-            compiled()
+            compiled()()
         except Exception as error:  # it needs a compiler, and has its own ideas of what it supports
             print(f"torch.compile fails for {label}: {type(error).__name__}")
             continue

@@ -6,11 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-from bench.bench import TARGETS
+from bench import speedup
+from bench.bench import GPU_TARGETS, TARGETS
 from bench.report import duration
 
 TITLES = {
     "gemm": "matrix product",
+    "tensor_cores": "matrix product on tensor cores",
     "conv": "convolution, forward and backward",
     "transposed": "transposed convolution, forward and backward",
     "pool": "pooling, forward and backward",
@@ -26,7 +28,7 @@ TITLES = {
     "training": "training step of whole networks",
     "captured": "training step, captured",
 }
-assert set(TITLES) == set(TARGETS)
+assert set(TITLES) == set(TARGETS) | set(GPU_TARGETS)
 
 
 def machine(facts: dict) -> str:
@@ -36,6 +38,19 @@ def machine(facts: dict) -> str:
         f"nncore {facts['nncore']} ({facts['compiler']}), PyTorch {facts['torch']}, NumPy {facts['numpy']}; "
         f"multiply-add peak {facts['FMA peak, float32, GFLOP/s']} GFLOP/s, copy {facts['copy bandwidth, GB/s']} GB/s."
     )
+
+
+def gpu(facts: dict) -> str:
+    """The GPU, in one sentence."""
+    return (
+        f"{facts['GPU']}, {facts['multiprocessors']} multiprocessors: PyTorch {facts['torch']}; "
+        f"copy {facts['copy bandwidth, GB/s']} GB/s."
+    )
+
+
+def of(measured: dict, device: str) -> dict:
+    """What was measured on one device."""
+    return {key: [row for row in measured[key] if row["device"] == device] for key in ("summary", "cases")}
 
 
 def summary(measured: dict) -> list[str]:
@@ -73,7 +88,12 @@ def cases(measured: dict) -> list[str]:
 
 def main() -> None:
     measured = json.loads(Path(sys.argv[1]).read_text())
-    print(machine(measured["machine"]), "", *summary(measured), *cases(measured), sep="\n")
+    if measured["machine"]:
+        print(machine(measured["machine"]), "", *summary(of(measured, "cpu")), *cases(of(measured, "cpu")), sep="\n")
+    if measured["gpu"]:
+        print("", gpu(measured["gpu"]), "", *summary(of(measured, "cuda")), *cases(of(measured, "cuda")), sep="\n")
+    if measured["speed-up"]:
+        print("", *speedup.markdown(measured["speed-up"], TITLES), sep="\n")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 import nncore as nc
-from bench.bench import Bench
+from bench.bench import Bench, importer
 
 # Name, options, and how many times one step reads or writes an array as large as the parameters.
 OPTIMIZERS = [
@@ -41,11 +42,12 @@ RESNET18 = [
     (1000, 512),
     (1000,),
 ]
+LARGE = [(1 << 18,)] * 80 + [(1 << 16,)] * 60 + [(256,)] * 20
 
 
-def stepper(library, tensor, name: str, shapes: list, options: dict):
+def stepper(library, device: str, name: str, shapes: list, options: dict):
     """The step of an optimizer whose parameters have gradients."""
-    random = np.random.default_rng(0)
+    random, tensor = np.random.default_rng(0), importer(library, device)
     parameters = []
     for shape in shapes:
         p = tensor(random.standard_normal(shape, dtype=np.float32)).requires_grad_()
@@ -54,16 +56,24 @@ def stepper(library, tensor, name: str, shapes: list, options: dict):
     return getattr(library.optim, name)(parameters, **options).step
 
 
-def benches(torch) -> Iterator[Bench]:
+def contest(name: str, optimizer: str, options: dict, shapes: list, passes: int, fused: bool, torch, device) -> Bench:
+    """One optimizer; with `fused` against PyTorch's fused step."""
+    label = name + (", PyTorch fused" if fused else "")
+    make = {"nncore": partial(stepper, nc, device, optimizer, shapes, options)}
+    if torch:
+        more = {"fused": True} if fused else {}
+        make["torch"] = partial(stepper, torch, device, optimizer, shapes, {**options, **more})
+    size = 4.0 * sum(int(np.prod(s)) for s in shapes)
+    return Bench("optim", label, make, bytes=passes * size, device=device)
+
+
+def benches(torch, device: str) -> Iterator[Bench]:
     """Every optimizer; where PyTorch has a fused step, against that as well."""
+    if device == "cuda":
+        yield contest("25 million parameters in 160 tensors, Adam", "Adam", {}, LARGE, 7, True, torch, device)
     for network, shapes in (("LeNet", LENET), ("ResNet-18", RESNET18)):
-        size = 4.0 * sum(int(np.prod(s)) for s in shapes)
         for name, options, passes in OPTIMIZERS:
             words = ", ".join(k for k in options if k != "lr")
+            label = f"{network} {name}" + (f" {words}" if words else "")
             for fused in (False, True) if torch and name in FUSED else (False,):
-                label = f"{network} {name}" + (f" {words}" if words else "") + (", PyTorch fused" if fused else "")
-                run = {"nncore": stepper(nc, nc.from_numpy, name, shapes, options)}
-                if torch:
-                    more = {"fused": True} if fused else {}
-                    run["torch"] = stepper(torch, torch.from_numpy, name, shapes, {**options, **more})
-                yield Bench("optim", label, run, bytes=passes * size)
+                yield contest(label, name, options, shapes, passes, fused, torch, device)

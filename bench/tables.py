@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 
 import numpy as np
 
 import nncore as nc
-from bench.bench import Bench
+from bench import large
+from bench.bench import Bench, importer
 from op_cases import Case, Draw, Sample, all_cases
 
 GROUPS = {
@@ -60,8 +63,9 @@ def work(group: str, sample: Sample, constant: bool) -> dict[str, float]:
     x = arrays(sample)[0]
     if group == "conv":
         w = sample.args[1]
-        y = nc.conv2d(*[nc.from_numpy(a) for a in sample.args], **sample.kwargs)
-        products = 2.0 * y.numel() * w[0].size
+        options = {k: v for k, v in sample.kwargs.items() if k != "groups"}
+        plane = nc.conv2d(nc.zeros(1, 1, *x.shape[2:]), nc.zeros(1, 1, *w.shape[2:]), **options).numel()
+        products = 2.0 * x.shape[0] * plane * w.size
         return {"flops": products * (2 if constant else 3)}
     if group == "transposed":
         return {"flops": 6.0 * x.size * sample.args[1][0].size}
@@ -84,16 +88,20 @@ def work(group: str, sample: Sample, constant: bool) -> dict[str, float]:
     return {"bytes": 2.0 * x.nbytes}  # pooling: read x, write gx; the result is small
 
 
-def benches(group: str, torch) -> Iterator[Bench]:
-    """The larger calls of a group's cases."""
+def benches(group: str, torch, device: str) -> Iterator[Bench]:
+    """The larger calls of a group's cases, and on a GPU still larger ones."""
     cases = {case.name: case for case in all_cases()}
     for name in GROUPS[group]:
         case = cases.get(name)
-        for sample in case.benchmark(Draw("float32")) if case else ():
+        more = large.samples(name) if device == "cuda" else ()
+        for sample in chain(case.benchmark(Draw("float32")), more) if case else ():
             # The first layer of a network needs no gradient of its input, which is the data.
             data = group == "conv" and sample.args[0].shape[1] <= 3
-            run = {"nncore": step(nc, case.function, nc.from_numpy, sample, data)}
+            make = {"nncore": partial(step, nc, case.function, importer(nc, device), sample, data)}
             if torch:
-                run["torch"] = step(torch, peer(case, torch), torch.from_numpy, sample, data)
+                make["torch"] = partial(step, torch, peer(case, torch), importer(torch, device), sample, data)
             label = sample.label if group == "conv" else f"{name} {sample.label}"
-            yield Bench(group, label, run, **work(group, sample, data))
+            limit = work(group, sample, data)
+            yield Bench(group, label, make, **limit, device=device)
+            if group == "conv" and sample.label.startswith("ResNet-50"):
+                yield Bench(group, f"{label}, TF32", make, **limit, device=device, precision="high")

@@ -59,10 +59,11 @@ def block(run, seconds: float, settle) -> float:
 
 def measure(bench: Bench, repeat: int, seconds: float, binding: Binding) -> None:
     """Fills in the seconds of each contestant."""
-    times: dict[str, list[float]] = {name: [] for name in bench.run}
-    order = list(bench.run)
+    runs = {name: make() for name, make in bench.make.items()}
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    order = list(runs)
     for _ in range(repeat):
         for name in order:
-            times[name].append(block(bench.run[name], seconds, lambda n=name: binding.bind(n)))
+            times[name].append(block(runs[name], seconds, lambda n=name: binding.bind(n)))
         order.append(order.pop(0))
     bench.seconds = {name: statistics.median(t) for name, t in times.items()}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 import nncore as nc
-from bench.bench import Bench
+from bench.bench import Bench, importer
 
 
 def mlp(nn):
@@ -42,13 +43,13 @@ NETWORKS = [
 OPTIMIZERS = [("SGD", {"lr": 0.01, "momentum": 0.9}), ("Adam", {})]
 
 
-def trainer(library, tensor, network, shape: tuple, optimizer: str, options: dict):
+def trainer(library, device: str, network, shape: tuple, optimizer: str, options: dict):
     """One step on random images."""
-    random = np.random.default_rng(0)
+    random, tensor = np.random.default_rng(0), importer(library, device)
     x = tensor(random.standard_normal(shape, dtype=np.float32))
     t = tensor(random.integers(0, 10, shape[0]))
     library.manual_seed(0)
-    model = network(library.nn)
+    model = network(library.nn).to(device)
     steps = getattr(library.optim, optimizer)(model.parameters(), **options)
     loss_of = library.nn.CrossEntropyLoss()
 
@@ -60,11 +61,11 @@ def trainer(library, tensor, network, shape: tuple, optimizer: str, options: dic
     return run
 
 
-def benches(torch) -> Iterator[Bench]:
+def benches(torch, device: str) -> Iterator[Bench]:
     """Each network with each optimizer."""
     for label, network, shape in NETWORKS:
         for optimizer, options in OPTIMIZERS:
-            run = {"nncore": trainer(nc, nc.from_numpy, network, shape, optimizer, options)}
+            make = {"nncore": partial(trainer, nc, device, network, shape, optimizer, options)}
             if torch:
-                run["torch"] = trainer(torch, torch.from_numpy, network, shape, optimizer, options)
-            yield Bench("training", f"{label}, {optimizer}", run)
+                make["torch"] = partial(trainer, torch, device, network, shape, optimizer, options)
+            yield Bench("training", f"{label}, {optimizer}", make, device=device)
