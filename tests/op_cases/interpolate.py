@@ -88,7 +88,7 @@ def bilinear(x, size=None, scale_factor=None):
 
 def resampled(x, *tables):
     """resample by tables that are given as nested lists of numbers."""
-    kind, extents = x.detach().numpy().dtype, x.shape[x.ndim - len(tables) :]
+    kind, extents = np.dtype(str(x.dtype).split(".")[1]), x.shape[x.ndim - len(tables) :]
     made = [
         t and with_adjoint(np.array(t[0], np.int64), np.array(t[1], kind), n)
         for t, n in zip(tables, extents, strict=True)
