@@ -48,6 +48,7 @@ struct Runs {
 
   __host__ __device__ int64_t parts() const { return ceil_div(count, span); }
   __host__ __device__ int64_t pitch() const { return span < keep ? span : keep; }
+  __host__ __device__ Runs merged() const { return {count, keep, span * 2}; }
   __host__ __device__ int64_t length(int64_t part) const {
     const int64_t left = count - part * span;
     return left <= 0 ? 0 : left < pitch() ? left : pitch();
@@ -144,7 +145,7 @@ template <class U>
 __global__ void __launch_bounds__(kThreads) merge_kernel(int64_t lines, Runs runs, Pairs<U> from, Pairs<U> to) {
   NN_SHARED(U, key, [kTile]);
   NN_SHARED(int64_t, border, [2]);
-  const Runs merged{runs.count, runs.keep, runs.span * 2};
+  const Runs merged = runs.merged();
   const int64_t parts = runs.parts(), merged_parts = merged.parts(), tiles = ceil_div(merged.pitch(), int64_t{kTile});
   for (int64_t n = blockIdx.x; n < lines * merged_parts * tiles; n += gridDim.x) {
     const int64_t run = n / tiles, begin = (n - run * tiles) * kTile;
@@ -199,13 +200,16 @@ void sort_lines(const SortArgs& args, int64_t lines, const LaunchContext& ctx) {
     return;
   }
   Runs runs{args.count, args.keep, kTile};
-  const size_t pairs = static_cast<size_t>(lines * runs.parts() * runs.pitch());
+  int64_t most = 0;  // a last run that is short leaves room unused, in some passes more than in others
+  for (Runs r = runs; r.span < 2 * r.count; r = r.merged())
+    if (r.parts() * r.pitch() > most) most = r.parts() * r.pitch();
+  const size_t pairs = static_cast<size_t>(lines * most);
   const Workspace keys(2 * pairs * sizeof(U), ctx), places(2 * pairs * sizeof(uint32_t), ctx);
   Pairs<U> now{static_cast<U*>(keys.data), static_cast<uint32_t*>(places.data)};
   Pairs<U> next{now.key + pairs, now.place + pairs};
   NN_LAUNCH(tile_sort_kernel<T>, grid_of(lines * runs.parts()), kThreads, 0, ctx, args, lines, runs, kTile, now);
-  for (; runs.parts() > 1; runs.span *= 2) {
-    const Runs merged{runs.count, runs.keep, runs.span * 2};
+  for (; runs.parts() > 1; runs = runs.merged()) {
+    const Runs merged = runs.merged();
     const int64_t blocks = lines * merged.parts() * ceil_div(merged.pitch(), int64_t{kTile});
     NN_LAUNCH(merge_kernel<U>, grid_of(blocks), kThreads, 0, ctx, lines, runs, now, next);
     const Pairs<U> free = now;
