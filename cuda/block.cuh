@@ -9,11 +9,25 @@ namespace nn::cuda {
 inline constexpr int kWarp = 32;
 inline constexpr unsigned kAllLanes = 0xFFFFFFFFu;
 
-// op(a, b) of T, which has 4 or 8 bytes, associative and commutative but for rounding. Lanes fall into groups of
-// `width`, a power of two.
+// The x of the lane whose number differs by `by`: a number of 4 or 8 bytes, or a plain struct, word by word.
+template <class T>
+__device__ __forceinline__ T exchange(T x, int by, int width) {
+  if constexpr (sizeof(T) <= 8) {
+    return __shfl_xor_sync(kAllLanes, x, by, width);
+  } else {
+    struct Words {
+      uint32_t at[sizeof(T) / 4];
+    };
+    Words words = __builtin_bit_cast(Words, x);
+    for (uint32_t& word : words.at) word = __shfl_xor_sync(kAllLanes, word, by, width);
+    return __builtin_bit_cast(T, words);
+  }
+}
+
+// op(a, b) of T, associative and commutative but for rounding. Lanes fall into groups of `width`, a power of two.
 template <class T, class Op>
 __device__ __forceinline__ T warp_reduce(T x, const Op& op, int width = kWarp) {
-  for (int by = width / 2; by > 0; by /= 2) x = op(x, __shfl_xor_sync(kAllLanes, x, by, width));
+  for (int by = width / 2; by > 0; by /= 2) x = op(x, exchange(x, by, width));
   return x;
 }
 

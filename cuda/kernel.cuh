@@ -54,6 +54,11 @@ __host__ __device__ constexpr T ceil_div(T a, T b) {
   return (a + b - 1) / b;
 }
 
+template <class T>
+__host__ __device__ constexpr T least(T a, T b) {
+  return b < a ? b : a;
+}
+
 // Working memory of what one host function launches. It may be destroyed as soon as the launches are queued: whoever
 // gets the memory next on this stream runs later.
 struct Workspace {

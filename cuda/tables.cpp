@@ -14,7 +14,9 @@
   X(Random, random)            \
   X(Rnn, rnn)                  \
   X(SoftmaxXent, softmax_xent) \
-  X(Index, index)
+  X(Index, index)              \
+  X(Reduce, reduce)            \
+  X(Scan, scan)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -53,8 +55,6 @@ const ElementwiseKernels elementwise_kernels = {
 };
 
 #define NN_NOT_YET(Family, family) const Family##Kernels& family##_kernels = not_yet<Family##Kernels>();
-NN_NOT_YET(Reduce, reduce)
-NN_NOT_YET(Scan, scan)
 NN_NOT_YET(Pool, pool)
 NN_NOT_YET(Ctc, ctc)
 NN_NOT_YET(Norm, norm)

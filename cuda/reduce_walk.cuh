@@ -1,0 +1,370 @@
+// How a reduction walks over memory, for any Op:
+//   struct Op {
+//     using In, Acc;                                   // element read, partial result
+//     static constexpr int ahead;                      // packs that a thread loads before it joins them
+//     Acc identity() const;                            // join(identity, a) = a
+//     Acc lift(In x, Acc center, int64_t r) const;     // what element number r contributes
+//     Acc join(Acc a, Acc b) const;
+//     void write(void* y, int64_t at, Acc a, Acc center) const;
+//   };
+//
+// The idea: x is read once, 16 bytes a thread where the layout allows it, several loads in flight.
+//   rows      the reduced elements are adjacent, or nothing is: 1 to 32 lanes or a block for each output.
+//   columns   the outputs are adjacent: lanes lie along them, the other threads of the block along the rows.
+// Long reductions are cut into chunks, a block each, whose partial results are reduced as columns by a second launch.
+// Who joins what with whom depends on shapes and strides alone, never on the device or on where x begins.
+// Bound: the memory's bandwidth, x once; partial results are a thousandth of it.
+#pragma once
+
+#include <type_traits>
+
+#include "core/kernels/reduce.h"
+#include "cuda/block.cuh"
+#include "cuda/divisor.cuh"
+#include "cuda/loops.cuh"
+
+namespace nn::cuda {
+
+// Chunks are made until there are blocks enough for a large GPU, and beyond that so that no thread adds up very many.
+inline constexpr int64_t kEnoughBlocks = 132 * 8;
+inline constexpr int64_t kMostChunks = 4096;
+
+template <class T>
+inline constexpr int kPackOf = sizeof(T) >= 16  ? 1
+                               : sizeof(T) >= 8 ? 2
+                                                : 4;
+
+// The least number of a type, where -infinity is one.
+template <class T>
+__host__ __device__ constexpr T lowest() {
+  if constexpr (std::is_floating_point_v<T>) return -static_cast<T>(__builtin_huge_val());
+  if constexpr (sizeof(T) == 4) return static_cast<T>(INT32_MIN);
+  return static_cast<T>(INT64_MIN);
+}
+
+// Numbers of T as keys of which the largest is wanted: as they are, or in opposite order, which inverts the sign bit of
+// floating numbers and all bits of integers; with `magnitude`, without their sign.
+template <class T>
+struct Keys {
+  using Key = std::conditional_t<sizeof(T) == 1, int32_t, T>;
+  using Bits = std::conditional_t<sizeof(Key) == 4, int32_t, int64_t>;
+  Bits keep, flip;
+
+  explicit Keys(bool largest, bool magnitude = false) {
+    constexpr Bits sign = sizeof(Bits) == 4 ? static_cast<Bits>(INT32_MIN) : static_cast<Bits>(INT64_MIN);
+    keep = magnitude ? ~sign : ~Bits{0};
+    flip = largest ? Bits{0} : std::is_floating_point_v<T> ? sign : ~Bits{0};
+  }
+  __device__ Key key(T x) const {
+    return __builtin_bit_cast(Key, static_cast<Bits>((__builtin_bit_cast(Bits, static_cast<Key>(x)) & keep) ^ flip));
+  }
+  __device__ T value(Key key) const {
+    return static_cast<T>(__builtin_bit_cast(Key, static_cast<Bits>(__builtin_bit_cast(Bits, key) ^ flip)));
+  }
+};
+
+struct ReducePlan {
+  int64_t outputs, count;                     // results, and elements of each
+  Divisor chunks;                             // of an output
+  int64_t size;                               // elements of a chunk
+  Divisor strips;                             // of columns: how many cover the last kept dimension
+  Divisor kept[kMaxDims], reduced[kMaxDims];  // the extents
+  int lanes;                                  // along the elements of a row, or along columns
+  bool packed;                                // whole packs lie adjacent and aligned
+  void* parts;                                // [chunks, outputs], where there are several
+};
+
+// Pairwise join of v[0 ... count), a power of two.
+template <int count, class Op>
+__device__ __forceinline__ typename Op::Acc join_all(const Op& op, typename Op::Acc (&v)[count]) {
+#pragma unroll
+  for (int half = count / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) v[i] = op.join(v[i], v[i + half]);
+  return v[0];
+}
+
+template <class Op>
+__device__ __forceinline__ void write_result(const ReduceArgs& args, const ReducePlan& plan, const Op& op,
+                                             int64_t chunk, int64_t k, int64_t y_at, typename Op::Acc a,
+                                             typename Op::Acc center) {
+  if (plan.parts != nullptr)
+    static_cast<typename Op::Acc*>(plan.parts)[chunk * plan.outputs + k] = a;
+  else
+    op.write(args.y, y_at, a, center);
+}
+
+template <class Op>
+__global__ void __launch_bounds__(kThreads) rows_kernel(ReduceArgs args, ReducePlan plan, Op op) {
+  using In = typename Op::In;
+  using Acc = typename Op::Acc;
+  constexpr int kPack = kPackOf<In>;
+  using Packed = Pack<In, kPack>;
+  NN_SHARED(Acc, shared, [kThreads / kWarp]);
+
+  const int lanes = plan.lanes, thread = static_cast<int>(threadIdx.x), lane = thread % lanes;
+  const int64_t number = int64_t{blockIdx.x} * (kThreads / lanes) + thread / lanes;
+  const bool here = number < plan.outputs * plan.chunks.number;
+  const int64_t item = here ? number : 0, k = item / plan.chunks, chunk = item - k * plan.chunks.number;
+  const int64_t y_at = place_of(k, args.kept_ndim, plan.kept, args.y_kept);
+  const In* const x = static_cast<const In*>(args.x) + place_of(k, args.kept_ndim, plan.kept, args.x_kept);
+  const Acc center = args.center != nullptr ? static_cast<const Acc*>(args.center)[y_at] : Acc{};
+
+  const int64_t first = chunk * plan.size, rest = plan.count - first, n = here ? least(rest, plan.size) : 0;
+  const int inner = args.reduced_ndim - 1;
+  const int64_t step = args.x_reduced[inner];
+  const bool adjacent = step == 1, line = inner == 0;
+  // A thread has packs; their elements are adjacent where those of x are, and otherwise as far apart as there are
+  // lanes.
+  const int sweep = lanes * kPack, gap = adjacent ? 1 : lanes;
+  const int64_t own = first + (adjacent ? lane * kPack : lane), next = gap * step, whole = n - n % sweep;
+  Acc acc[kPack];
+#pragma unroll
+  for (Acc& a : acc) a = op.identity();
+
+  int64_t done = 0;
+  if (Op::ahead > 1 && line) {
+    for (; done + Op::ahead * sweep <= whole; done += Op::ahead * sweep) {
+      Packed v[Op::ahead];
+      const In* from = x + (own + done) * step;
+#pragma unroll
+      for (int u = 0; u < Op::ahead; ++u, from += sweep * step) {
+        if (plan.packed) {
+          v[u] = *reinterpret_cast<const Packed*>(from);
+        } else {
+#pragma unroll
+          for (int p = 0; p < kPack; ++p) v[u].at[p] = from[p * next];
+        }
+      }
+#pragma unroll
+      for (int p = 0; p < kPack; ++p) {
+        Acc lifted[Op::ahead];
+#pragma unroll
+        for (int u = 0; u < Op::ahead; ++u) lifted[u] = op.lift(v[u].at[p], center, own + done + u * sweep + p * gap);
+        acc[p] = op.join(acc[p], join_all(op, lifted));
+      }
+    }
+  }
+#pragma unroll 1
+  for (; done < n; done += sweep) {
+    const int64_t r = own + done, end = first + n;
+    Packed v;
+    if (plan.packed && done < whole) {
+      v = *reinterpret_cast<const Packed*>(x + place_of(r, inner + 1, plan.reduced, args.x_reduced));
+    } else {
+#pragma unroll
+      for (int p = 0; p < kPack; ++p)
+        if (r + p * gap < end) v.at[p] = x[place_of(r + p * gap, inner + 1, plan.reduced, args.x_reduced)];
+    }
+#pragma unroll
+    for (int p = 0; p < kPack; ++p)
+      if (r + p * gap < end) acc[p] = op.join(acc[p], op.lift(v.at[p], center, r + p * gap));
+  }
+
+  const auto join = [&](Acc a, Acc b) { return op.join(a, b); };
+  Acc a = join_all(op, acc);
+  a = lanes == kThreads ? block_reduce<kThreads>(a, join, shared, thread) : warp_reduce(a, join, lanes);
+  if (here && lane == 0) write_result(args, plan, op, chunk, k, y_at, a, center);
+}
+
+template <class Op>
+__global__ void __launch_bounds__(kThreads) columns_kernel(ReduceArgs args, ReducePlan plan, Op op) {
+  using In = typename Op::In;
+  using Acc = typename Op::Acc;
+  constexpr int kPack = kPackOf<In>;
+  using Packed = Pack<In, kPack>;
+  NN_SHARED(Acc, shared, [kPack][kThreads]);
+
+  const int lanes = plan.lanes, thread = static_cast<int>(threadIdx.x), lane = thread % lanes, own = thread / lanes;
+  const int high = kThreads / lanes, last = args.kept_ndim - 1, inner = args.reduced_ndim - 1;
+  const int64_t strip = blockIdx.x / plan.chunks, chunk = blockIdx.x - strip * plan.chunks.number;
+  const int64_t outer = strip / plan.strips, width = args.kept_shape[last];
+  const int64_t column = ((strip - outer * plan.strips.number) * lanes + lane) * kPack, left = width - column;
+  const int columns = left >= kPack ? kPack : left > 0 ? static_cast<int>(left) : 0;
+  const int64_t x_at = last > 0 ? place_of(outer, last, plan.kept, args.x_kept) : 0;
+  const int64_t y_at = last > 0 ? place_of(outer, last, plan.kept, args.y_kept) : 0;
+  const In* const x = static_cast<const In*>(args.x) + x_at + column;
+  const auto place_of_result = [&](int p) { return y_at + (column + p) * args.y_kept[last]; };
+  Acc acc[kPack], center[kPack];
+#pragma unroll
+  for (int p = 0; p < kPack; ++p) {
+    acc[p] = op.identity();
+    const bool centered = args.center != nullptr && p < columns;
+    center[p] = centered ? static_cast<const Acc*>(args.center)[place_of_result(p)] : Acc{};
+  }
+
+  const int64_t first = chunk * plan.size + own, end = least(plan.count, (chunk + 1) * plan.size);
+  const bool packed = plan.packed && columns == kPack;
+  const auto read = [&](Packed& v, int64_t place) {
+    if (packed) {
+      v = *reinterpret_cast<const Packed*>(x + place);
+    } else {
+#pragma unroll
+      for (int p = 0; p < kPack; ++p) v.at[p] = p < columns ? x[place + p] : In{};
+    }
+  };
+  int64_t r = first;
+  if (Op::ahead > 1 && inner == 0) {
+    for (; r + (Op::ahead - 1) * high < end; r += Op::ahead * high) {
+      Packed v[Op::ahead];
+#pragma unroll
+      for (int u = 0; u < Op::ahead; ++u) read(v[u], (r + u * high) * args.x_reduced[0]);
+#pragma unroll
+      for (int p = 0; p < kPack; ++p) {
+        Acc lifted[Op::ahead];
+#pragma unroll
+        for (int u = 0; u < Op::ahead; ++u) lifted[u] = op.lift(v[u].at[p], center[p], r + u * high);
+        acc[p] = op.join(acc[p], join_all(op, lifted));
+      }
+    }
+  }
+#pragma unroll 1
+  for (; r < end; r += high) {
+    Packed v;
+    read(v, place_of(r, inner + 1, plan.reduced, args.x_reduced));
+#pragma unroll
+    for (int p = 0; p < kPack; ++p) acc[p] = op.join(acc[p], op.lift(v.at[p], center[p], r));
+  }
+
+  for (int half = high / 2; half > 0; half /= 2) {
+#pragma unroll
+    for (int p = 0; p < kPack; ++p)
+      if (own >= half && own < 2 * half) shared[p][thread] = acc[p];
+    __syncthreads();
+#pragma unroll
+    for (int p = 0; p < kPack; ++p)
+      if (own < half) acc[p] = op.join(acc[p], shared[p][thread + half * lanes]);
+  }
+  if (own > 0) return;
+#pragma unroll
+  for (int p = 0; p < kPack; ++p)
+    if (p < columns)
+      write_result(args, plan, op, chunk, outer * width + column + p, place_of_result(p), acc[p], center[p]);
+}
+
+// The second launch: elements are partial results.
+template <class Op>
+struct Joined : Op {
+  using In = typename Op::Acc;
+  static constexpr int ahead = sizeof(In) > 8 ? 2 : 4;
+
+  __device__ In lift(In part, typename Op::Acc, int64_t) const { return part; }
+};
+
+// ---- the host's side: plans
+
+inline int64_t product_of(const int64_t* extents, int ndim) {
+  int64_t product = 1;
+  for (int d = 0; d < ndim; ++d) product *= extents[d];
+  return product;
+}
+inline int64_t round_up(int64_t a, int64_t step) { return ceil_div(a, step) * step; }
+inline int power_of_two(int64_t at_least, int most) {
+  int power = 1;
+  while (power < most && power < at_least) power *= 2;
+  return power;
+}
+inline bool all_multiples(const int64_t* strides, int ndim, int64_t of) {
+  for (int d = 0; d < ndim; ++d)
+    if (strides[d] % of != 0) return false;
+  return true;
+}
+
+// Elements of a chunk between `least` and 16 times as many, a multiple of it, of outputs that take `blocks` blocks.
+inline int64_t chunk_size(int64_t count, int64_t blocks, int64_t least) {
+  const int64_t wanted = ceil_div(count, ceil_div(kEnoughBlocks, blocks));
+  const int64_t size = wanted < least ? least : wanted > 16 * least ? 16 * least : round_up(wanted, least);
+  return count <= size * kMostChunks ? size : round_up(ceil_div(count, kMostChunks), least);
+}
+
+template <class In>
+bool begins_aligned(const ReduceArgs& args) {
+  return reinterpret_cast<uintptr_t>(args.x) % (sizeof(In) * kPackOf<In>) == 0;
+}
+
+inline ReducePlan plan_for(const ReduceArgs& args) {
+  ReducePlan plan{};
+  plan.outputs = product_of(args.kept_shape, args.kept_ndim);
+  plan.count = product_of(args.reduced_shape, args.reduced_ndim);
+  for (int d = 0; d < args.kept_ndim; ++d) plan.kept[d] = Divisor(args.kept_shape[d]);
+  for (int d = 0; d < args.reduced_ndim; ++d) plan.reduced[d] = Divisor(args.reduced_shape[d]);
+  return plan;
+}
+inline Divisor chunks_of(const ReducePlan& plan) {
+  return Divisor(plan.count > 0 ? ceil_div(plan.count, plan.size) : 1);
+}
+
+template <class In>
+ReducePlan plan_rows(const ReduceArgs& args) {
+  constexpr int64_t kPack = kPackOf<In>;
+  const int inner = args.reduced_ndim - 1;
+  ReducePlan plan = plan_for(args);
+  const bool long_rows = plan.count > 16 * kWarp * kPack;
+  plan.lanes = long_rows ? kThreads : power_of_two(ceil_div(plan.count, 2 * kPack), kWarp);
+  plan.size = long_rows ? chunk_size(plan.count, plan.outputs, 4 * kThreads * kPack) : plan.count;
+  plan.chunks = chunks_of(plan);
+  plan.packed = begins_aligned<In>(args) && args.x_reduced[inner] == 1 &&
+                all_multiples(args.x_kept, args.kept_ndim, kPack) && all_multiples(args.x_reduced, inner, kPack) &&
+                (inner == 0 || args.reduced_shape[inner] % kPack == 0);
+  return plan;
+}
+
+template <class In>
+ReducePlan plan_columns(const ReduceArgs& args, bool in_chunks) {
+  constexpr int64_t kPack = kPackOf<In>;
+  const int last = args.kept_ndim - 1;
+  ReducePlan plan = plan_for(args);
+  plan.lanes = power_of_two(ceil_div(args.kept_shape[last], kPack), kWarp);
+  const int high = power_of_two(ceil_div(plan.count, int64_t{4}), kThreads / plan.lanes);
+  plan.lanes = kThreads / high;
+  plan.strips = Divisor(ceil_div(args.kept_shape[last], plan.lanes * kPack));
+  const int64_t blocks = plan.outputs / args.kept_shape[last] * plan.strips.number;
+  plan.size = in_chunks ? chunk_size(plan.count, blocks, 4 * high) : plan.count;
+  plan.chunks = chunks_of(plan);
+  plan.packed = begins_aligned<In>(args) && all_multiples(args.x_kept, last, kPack) &&
+                all_multiples(args.x_reduced, args.reduced_ndim, kPack);
+  return plan;
+}
+
+template <class Op>
+void reduce_columns(const ReduceArgs& args, const ReducePlan& plan, const Op& op, const LaunchContext& ctx) {
+  const int64_t blocks = plan.outputs / args.kept_shape[args.kept_ndim - 1] * plan.strips.number * plan.chunks.number;
+  NN_LAUNCH(columns_kernel<Op>, static_cast<unsigned>(blocks), kThreads, 0, ctx, args, plan, op);
+}
+
+// The partial results of [chunks, outputs].
+template <class Op>
+void reduce_parts(ReduceArgs args, const ReducePlan& first, const Op& op, const LaunchContext& ctx) {
+  args.x = first.parts;
+  args.reduced_ndim = 1;
+  args.reduced_shape[0] = first.chunks.number;
+  args.x_reduced[0] = first.outputs;
+  int64_t stride = 1;
+  for (int d = args.kept_ndim - 1; d >= 0; --d) {
+    args.x_kept[d] = stride;
+    stride *= args.kept_shape[d];
+  }
+  reduce_columns(args, plan_columns<typename Op::In>(args, false), op, ctx);
+}
+
+template <class Op>
+void reduce_all(const ReduceArgs& args, const Op& op, const LaunchContext& ctx) {
+  using In = typename Op::In;
+  if (product_of(args.kept_shape, args.kept_ndim) == 0) return;
+  const int last = args.kept_ndim - 1;
+  const bool columns =
+      args.x_kept[last] == 1 && args.x_reduced[args.reduced_ndim - 1] != 1 && args.kept_shape[last] > 1;
+  ReducePlan plan = columns ? plan_columns<In>(args, true) : plan_rows<In>(args);
+  const bool several = plan.chunks.number > 1;
+  const Workspace parts(several ? static_cast<size_t>(plan.chunks.number * plan.outputs) * sizeof(typename Op::Acc) : 0,
+                        ctx);
+  plan.parts = parts.data;
+  if (columns) {
+    reduce_columns(args, plan, op, ctx);
+  } else {
+    const int64_t blocks = ceil_div(plan.outputs * plan.chunks.number, int64_t{kThreads / plan.lanes});
+    NN_LAUNCH(rows_kernel<Op>, static_cast<unsigned>(blocks), kThreads, 0, ctx, args, plan, op);
+  }
+  if (several) reduce_parts(args, plan, Joined<Op>{op}, ctx);
+}
+
+}  // namespace nn::cuda
