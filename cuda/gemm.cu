@@ -86,6 +86,10 @@ GemmType type_of(DType dtype) {
       return GemmType::int32;
     case DType::int64:
       return GemmType::int64;
+    case DType::bfloat16:
+      return GemmType::bfloat16;
+    case DType::float16:
+      return GemmType::float16;
     default:
       return GemmType::uint8;
   }
@@ -112,10 +116,23 @@ void gemm_float32(const GemmProblem& p, Precision precision, const LaunchContext
   gemm_simt(p, GemmType::float32, ctx);
 }
 
+// Of 16 bits, with sums in float32.
+void gemm_half(const GemmProblem& p, GemmType type, const LaunchContext& ctx) {
+  constexpr int64_t kSmall = 64, kMany = int64_t{1} << 29, kTiles = 64;  // as above
+  const int capability = compute_capability();
+  if (p.K == 0 || capability < 80 || simt_only()) return gemm_simt(p, type, ctx);
+  const bool single = p.batch_count == 1 && p.M < kMany && p.N < kMany && p.K < kMany;
+  const bool fills = p.M >= kSmall && p.N >= kSmall &&
+                     (ceil_div(p.M, int64_t{128}) * ceil_div(p.N, int64_t{128}) >= kTiles || p.K < 1024);
+  if (capability == 90 && single && fills) return gemm_sm90(p, type, ctx);
+  gemm_mma(p, type, ctx);
+}
+
 void gemm(const GemmArgs& args, const LaunchContext& ctx) {
   const GemmProblem p = make_problem(args);
   if (p.M <= 0 || p.N <= 0 || p.batch_count <= 0) return;
   if (args.dtype == DType::float32) return gemm_float32(p, args.precision, ctx);
+  if (is_half(args.dtype)) return gemm_half(p, type_of(args.dtype), ctx);
   gemm_simt(p, type_of(args.dtype), ctx);
 }
 

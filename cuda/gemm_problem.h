@@ -73,7 +73,7 @@ int compute_capability();
 bool simt_only();
 
 // The kernels to choose from. Each takes every problem of its types, unless it says otherwise.
-void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx);  // all but those of 16 bits
+void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx);
 // float32 with factors rounded to TF32, bfloat16, float16; from compute capability 8.0 on.
 void gemm_mma(const GemmProblem& p, GemmType type, const LaunchContext& ctx);
 // The same on compute capability 9.0 alone, for single products with K > 0.

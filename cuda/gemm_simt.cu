@@ -1,5 +1,5 @@
-// Matrix multiplication on the ordinary arithmetic units: float32 exact (every product and sum an FFMA), float64, and
-// the integer types. The tensor cores have kernels of their own (gemm_mma.cu, gemm_sm90.cu); this one takes everything,
+// Matrix multiplication on the ordinary arithmetic units: float32 exact (every product and sum an FFMA), float64,
+// the integer types, and those of 16 bits for devices without tensor cores for them. The tensor cores have kernels of their own (gemm_mma.cu, gemm_sm90.cu); this one takes everything,
 // and is what they are compared with.
 //
 // The idea: a block of 256 threads computes a tile of C, 128 x 128 for large problems; each thread keeps 8 x 8 elements
@@ -16,6 +16,7 @@
 // Bound: the FFMA rate from about 1024 cubed on (2 M N K / 67 TFLOP/s on an H100; 45-50 are reached by the best known);
 // below that the latency of one slab after another.
 #include <stdexcept>
+#include <type_traits>
 
 #include "cuda/gemm_epilogue.cuh"
 #include "cuda/gemm_tiles.cuh"
@@ -143,7 +144,7 @@ void launch_tiles(const GemmProblem& problem, GemmType type, const LaunchContext
   const bool wide_a = p.a_row == 1 && is_wide(p.a, sizeof(T), kWidth, p.a_col, p, &BatchStrides::a);
   const bool wide_b = p.b_col == 1 && is_wide(p.b, sizeof(T), kWidth, p.b_row, p, &BatchStrides::b);
   const dim3 grid = tile_grid(launch.tiled);
-  constexpr bool kFloats = T(0.5f) != T(0);  // integers have no copies of 16 bytes: no network multiplies them
+  constexpr bool kFloats = std::is_floating_point_v<T>;  // others have no copies of 16 bytes: networks have no need of them
   if constexpr (!kFloats) {
     NN_LAUNCH((simt_kernel<T, Tile, false, false>), grid, Tile::kThreads, 0, ctx, launch);
   } else if (wide_a && wide_b) {
@@ -178,8 +179,10 @@ void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx) {
       return launch_tiles<uint64_t, SimtDoubleTile>(p, type, ctx);
     case GemmType::uint8:
       return launch_tiles<uint8_t, SimtSmallTile>(p, type, ctx);
-    default:
-      throw std::invalid_argument("gemm_simt: 16 bit types are for the tensor cores");
+    case GemmType::bfloat16:
+      return launch_tiles<bfloat16, SimtSmallTile>(p, type, ctx);
+    case GemmType::float16:
+      return launch_tiles<float16, SimtSmallTile>(p, type, ctx);
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 
+#include "cuda/half.h"
 #include "cuda/kernel.cuh"
 
 namespace nn::cuda {
@@ -55,7 +56,8 @@ __device__ __forceinline__ void locate(const StridedLoop<N>& loop, Index i, int6
   for (int n = 0; n < N; ++n) place[n] += static_cast<int64_t>(i) * loop.stride[n][0];
 }
 
-// body(T{}) for the type of the dtype: for the floating ones, and for all.
+// body(T{}) for the type of the dtype: for the floating ones that are computed with, for all that are, and for those of
+// 16 bits too, which are only moved and converted.
 template <class Body>
 void with_floating(DType dtype, const Body& body) {
   if (dtype == DType::float32) return body(float{});
@@ -78,8 +80,16 @@ void with_type(DType dtype, const Body& body) {
       return body(uint8_t{});
     case DType::boolean:
       return body(bool{});
+    default:
+      throw std::invalid_argument("a dtype without CUDA kernels here: float16 and bfloat16 are computed in float32");
   }
-  throw std::invalid_argument("a dtype without CUDA kernels");
+}
+
+template <class Body>
+void with_any_type(DType dtype, const Body& body) {
+  if (dtype == DType::float16) return body(float16{});
+  if (dtype == DType::bfloat16) return body(bfloat16{});
+  with_type(dtype, body);
 }
 
 }  // namespace nn::cuda

@@ -30,13 +30,17 @@ __device__ __forceinline__ void for_each(const StridedLoop<N>& loop, int64_t cou
 }
 
 template <class T>
-constexpr bool is_floating_type = std::is_floating_point_v<T>;
+constexpr bool is_floating_type = std::is_floating_point_v<T> || is_half_type<T>;
 
 // Floating numbers to integers: toward zero, those out of range to the nearest end, NaN to 0; to uint8 by way of int64.
 // As on the CPU, where a conversion out of range would be undefined.
 template <class To, class From>
 __device__ To convert(From x) {
-  if constexpr (is_floating_type<From> && (std::is_same_v<To, int32_t> || std::is_same_v<To, int64_t>)) {
+  if constexpr (is_half_type<From>) {
+    return convert<To>(static_cast<float>(x));
+  } else if constexpr (is_half_type<To>) {
+    return To(static_cast<float>(x));
+  } else if constexpr (is_floating_type<From> && (std::is_same_v<To, int32_t> || std::is_same_v<To, int64_t>)) {
     constexpr From end = sizeof(To) == 4 ? From(0x1p31) : From(0x1p63);
     constexpr To lowest = sizeof(To) == 4 ? To(INT32_MIN) : To(INT64_MIN);
     return x >= end ? To(-(lowest + 1)) : x >= -end ? To(x) : x < -end ? lowest : To(0);
@@ -73,8 +77,8 @@ __global__ void where_kernel(StridedLoop<4> loop, int64_t count, bool narrow) {
 void cast(const CastArgs& args, const LaunchContext& ctx) {
   const int64_t count = count_of(args.loop);
   if (count == 0) return;
-  with_type(args.to, [&]<class To>(To) {
-    with_type(args.from, [&]<class From>(From) {
+  with_any_type(args.to, [&]<class To>(To) {
+    with_any_type(args.from, [&]<class From>(From) {
       const auto kernel = cast_kernel<To, From>;
       NN_LAUNCH(kernel, blocks_for(count), kThreads, 0, ctx, args.loop, count, is_narrow(count));
     });
@@ -84,7 +88,7 @@ void cast(const CastArgs& args, const LaunchContext& ctx) {
 void fill(const FillArgs& args, const LaunchContext& ctx) {
   const int64_t count = count_of(args.loop);
   if (count == 0) return;
-  with_type(args.dtype, [&]<class T>(T) {
+  with_any_type(args.dtype, [&]<class T>(T) {
     const T value = is_floating_type<T> ? static_cast<T>(args.real) : static_cast<T>(args.integer);
     NN_LAUNCH(fill_kernel<T>, blocks_for(count), kThreads, 0, ctx, args.loop, count, is_narrow(count), value);
   });
@@ -93,7 +97,7 @@ void fill(const FillArgs& args, const LaunchContext& ctx) {
 void where(const WhereArgs& args, const LaunchContext& ctx) {
   const int64_t count = count_of(args.loop);
   if (count == 0) return;
-  with_type(args.dtype, [&]<class T>(T) {
+  with_any_type(args.dtype, [&]<class T>(T) {
     NN_LAUNCH(where_kernel<T>, blocks_for(count), kThreads, 0, ctx, args.loop, count, is_narrow(count));
   });
 }

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "core/array.h"
-#include "ops/elementwise.h"
+#include "ops/opmath.h"
 
 namespace py = pybind11;
 
@@ -56,6 +56,34 @@ struct DTypeObject {
   DType dtype;
 };
 py::handle dtype_object(DType dtype);
+
+// Where operations are bound: what arrays of 16 bits they get is computed in float32 (ops/opmath.h).
+class OpModule {
+ public:
+  OpModule(const py::module_& m, OpmathRule rule) : module_(m), rule_(rule) {}
+
+  template <class F, class... Extra>
+  OpModule& def(const char* name, const F& f, const Extra&... extra) {
+    if constexpr (std::is_class_v<F>)
+      module_.def(name, with_signature(f, &F::operator()), extra...);
+    else
+      module_.def(name, of_function(f), extra...);
+    return *this;
+  }
+
+ private:
+  template <class R, class... A>
+  auto of_function(R (*f)(A...)) const {
+    return [rule = rule_, f](A... args) -> R { return in_float32(rule, f, args...); };
+  }
+  template <class F, class R, class... A>
+  auto with_signature(const F& f, R (F::*)(A...) const) const {
+    return [rule = rule_, f](A... args) -> R { return in_float32(rule, f, args...); };
+  }
+
+  py::module_ module_;
+  OpmathRule rule_;
+};
 
 void bind_dtype(py::module_& m);
 void bind_array(py::module_& m);

@@ -12,7 +12,8 @@ static ConvOptions unpack(const Options& o) {
   return {std::get<0>(o), std::get<1>(o), std::get<2>(o), std::get<3>(o), std::get<4>(o)};
 }
 
-void bind_conv(py::module_& m) {
+void bind_conv(py::module_& module) {
+  OpModule m(module, {});
   m.def(
       "conv",
       [](const Array& x, const Array& w, const std::optional<Array>& bias, const Options& options) {

@@ -4,8 +4,9 @@
 
 namespace nn {
 
-void bind_ctc(py::module_& m) {
-  m.def("ctc_loss", &ctc_loss, py::arg("log_probs"), py::arg("labels"), py::arg("frames"), py::arg("lengths"),
+void bind_ctc(py::module_& module) {
+  OpModule m(module, {});
+  m.def("ctc_loss", ctc_loss, py::arg("log_probs"), py::arg("labels"), py::arg("frames"), py::arg("lengths"),
         py::arg("blank"), py::arg("zero_infinity"), py::arg("gradient"), Nogil());
 }
 

@@ -11,7 +11,7 @@ struct Version {
 };
 
 enum : int32_t { kCPU = 1, kCUDA = 2, kCUDAHost = 3 };
-enum : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBool = 6 };
+enum : uint8_t { kInt = 0, kUInt = 1, kFloat = 2, kBfloat = 4, kBool = 6 };
 inline constexpr uint64_t kReadOnly = 1;
 
 struct DLDevice {

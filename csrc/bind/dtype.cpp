@@ -20,7 +20,7 @@ void bind_dtype(py::module_& m) {
           "itemsize", [](const DTypeObject& d) { return itemsize(d.dtype); }, "Bytes of one element.")
       .def_property_readonly(
           "is_floating_point", [](const DTypeObject& d) { return is_floating(d.dtype); },
-          "Whether this is float32 or float64.");
+          "Whether its numbers have a point: bfloat16, float16, float32, float64.");
   for (int i = 0; i < kDTypeCount; ++i) {
     const auto value = static_cast<DType>(i);
     py::object object = py::cast(DTypeObject{value});

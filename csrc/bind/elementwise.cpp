@@ -54,7 +54,7 @@ void bind_unary(py::module_& m, int index) {
       [&op, index](const Array& x, const py::args& args, const std::optional<Array>& out) {
         const Params params = read_params(op, args);
         const WithoutLock unlocked;
-        return unary(index, x, params.values, out);
+        return in_float32({}, [&](const Array& input) { return unary(index, input, params.values, out); }, x);
       },
       py::arg("input"), py::arg("out") = py::none());
   if (!op.has_backward) return;
@@ -63,7 +63,8 @@ void bind_unary(py::module_& m, int index) {
       [&op, index](const Array& gy, const Array& saved, const py::args& args) {
         const Params params = read_params(op, args);
         const WithoutLock unlocked;
-        return unary_backward(index, gy, saved, params.values);
+        return in_float32(
+            {}, [&](const Array& g, const Array& s) { return unary_backward(index, g, s, params.values); }, gy, saved);
       },
       py::arg("gy"), py::arg("saved"));
 }
@@ -76,7 +77,8 @@ void bind_elementwise(py::module_& m) {
     m.def(
         binary_ops()[i].name,
         [i](const Operand& x, const Operand& y, const std::optional<Array>& out) {
-          return binary(static_cast<int>(i), x, y, out);
+          return in_float32(
+              {}, [&](const Operand& a, const Operand& b) { return binary(static_cast<int>(i), a, b, out); }, x, y);
         },
         py::arg("input"), py::arg("other"), py::arg("out") = py::none(), Nogil());
   m.def("result_type", &common_dtype, py::arg("input"), py::arg("other"));

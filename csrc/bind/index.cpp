@@ -4,21 +4,22 @@
 
 namespace nn {
 
-void bind_index(py::module_& m) {
-  m.def("wrap_index", &wrap_index, py::arg("index"), py::arg("size"), py::arg("dim"), Nogil());
-  m.def("index_select", &index_select, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
+void bind_index(py::module_& module) {
+  OpModule m(module, {});
+  m.def("wrap_index", wrap_index, py::arg("index"), py::arg("size"), py::arg("dim"), Nogil());
+  m.def("index_select", index_select, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
         Nogil());
-  m.def("index_copy_into", &index_copy_into, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
+  m.def("index_copy_into", index_copy_into, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
         py::arg("source"), Nogil());
-  m.def("index_add_into", &index_add_into, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
+  m.def("index_add_into", index_add_into, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
         py::arg("source"), Nogil());
-  m.def("gather", &gather, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"), Nogil());
-  m.def("scatter_into", &scatter_into, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
+  m.def("gather", gather, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"), Nogil());
+  m.def("scatter_into", scatter_into, py::arg("operation"), py::arg("input"), py::arg("dim"), py::arg("index"),
         py::arg("source"), py::arg("accumulate"), Nogil());
-  m.def("nonzero", &nonzero, py::arg("input"), Nogil());
-  m.def("sort", &sort, py::arg("input"), py::arg("dim"), py::arg("descending"), py::arg("keep") = py::none(), Nogil(),
+  m.def("nonzero", nonzero, py::arg("input"), Nogil());
+  m.def("sort", sort, py::arg("input"), py::arg("dim"), py::arg("descending"), py::arg("keep") = py::none(), Nogil(),
         "(values, indices)");
-  m.def("cat", &cat, py::arg("arrays"), py::arg("dim"), Nogil());
+  m.def("cat", cat, py::arg("arrays"), py::arg("dim"), Nogil());
 }
 
 }  // namespace nn

@@ -24,23 +24,25 @@ Array borrow(void* data, const Dims& shape, const Dims& strides, DType dtype, st
 
 // ---- buffer protocol ----
 
-DType dtype_of_format(const std::string& format, ssize_t size) {
+DType dtype_of_format(const std::string& format, ssize_t size, bool bits) {
   const char* letters = format.c_str();
   if (*letters == '@' || *letters == '=' || *letters == '<') ++letters;
   const std::string code = letters;
+  if (bits && code == "H") return DType::bfloat16;
   if (code == "f") return DType::float32;
   if (code == "d") return DType::float64;
+  if (code == "e") return DType::float16;
   if (code == "?") return DType::boolean;
   if (code == "B") return DType::uint8;
   if ((code == "i" || code == "l" || code == "q") && size == 4) return DType::int32;
   if ((code == "i" || code == "l" || code == "q") && size == 8) return DType::int64;
-  fail<TypeError>("from_numpy: expected dtype float32, float64, int32, int64, uint8 or bool in native byte order, got ",
+  fail<TypeError>("from_numpy: expected dtype float16, float32, float64, int32, int64, uint8 or bool in native byte order, got ",
                   "buffer format '", format, "'");
 }
 
-Array from_buffer(const py::buffer& object) {
+Array from_buffer(const py::buffer& object, bool bits) {
   auto buffer = std::make_shared<py::buffer_info>(object.request());
-  const DType dtype = dtype_of_format(buffer->format, buffer->itemsize);
+  const DType dtype = dtype_of_format(buffer->format, buffer->itemsize, bits);
   Dims shape, strides;
   for (ssize_t i = 0; i < buffer->ndim; ++i) {
     shape.push_back(buffer->shape[i]);
@@ -73,7 +75,8 @@ py::buffer_info to_buffer(Array& x) {
 dlpack::DLDataType to_dlpack(DType dtype) {
   const auto bits = static_cast<uint8_t>(itemsize(dtype) * 8);
   const int category = info(dtype).category;
-  const uint8_t code = category == 2           ? dlpack::kFloat
+  const uint8_t code = dtype == DType::bfloat16 ? dlpack::kBfloat
+                       : category == 2         ? dlpack::kFloat
                        : category == 0         ? dlpack::kBool
                        : dtype == DType::uint8 ? dlpack::kUInt
                                                : dlpack::kInt;
@@ -169,7 +172,8 @@ Array from_capsule(const py::capsule& capsule) {
 
 void bind_interop(py::module_& m) {
   static_cast<py::class_<Array>>(m.attr("Array")).def_buffer(&to_buffer);
-  m.def("from_buffer", &from_buffer, py::arg("buffer"), "An array over the memory of an object with a buffer.");
+  m.def("from_buffer", &from_buffer, py::arg("buffer"), py::arg("bits") = false,
+        "An array over the memory of an object with a buffer; with bits, unsigned integers of 16 bits are bfloat16.");
   m.def(
       "to_dlpack",
       [](const Array& x, bool versioned) {

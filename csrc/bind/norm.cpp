@@ -4,7 +4,8 @@
 
 namespace nn {
 
-void bind_norm(py::module_& m) {
+void bind_norm(py::module_& module) {
+  OpModule m(module, {Rounding::first_result, Mixed::by_first_array});
   m.def(
       "norm_forward",
       [](const Array& x, const std::optional<Array>& weight, const std::optional<Array>& bias, const Dims& extents,
@@ -27,7 +28,7 @@ void bind_norm(py::module_& m) {
       py::arg("gy"), py::arg("input"), py::arg("weight"), py::arg("stats"), py::arg("extents"), py::arg("batch"),
       py::arg("centered"), py::arg("eps"), py::arg("fixed"), py::arg("want_x"), py::arg("weight_shape"),
       py::arg("bias_shape"), Nogil());
-  m.def("update_running_statistics", &update_running_statistics, py::arg("running_mean"), py::arg("running_var"),
+  m.def("update_running_statistics", update_running_statistics, py::arg("running_mean"), py::arg("running_var"),
         py::arg("stats"), py::arg("count"), py::arg("momentum"), py::arg("batches"), Nogil());
   m.def(
       "local_response_norm",

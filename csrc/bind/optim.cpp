@@ -1,5 +1,7 @@
 #include "ops/optim.h"
 
+#include <deque>
+
 #include "bind/bind.h"
 
 namespace nn {
@@ -28,6 +30,25 @@ std::vector<OptimItem> read_items(const py::list& rows) {
   return items;
 }
 
+// Parameters of 16 bits are stepped in float32, their state with them, and rounded once.
+void step(const std::string& algorithm, std::vector<OptimItem> items, const Array& hyper) {
+  Opmath math;
+  std::deque<Array> wide;  // whose elements stay where they are
+  const auto lift = [&](const Array*& x) {
+    if (x != nullptr && is_half(x->dtype)) x = &wide.emplace_back(math.lift(*x));
+  };
+  for (OptimItem& item : items) {
+    check(item.grad->dtype == item.param->dtype, algorithm, ": the gradient expects the dtype ",
+          info(item.param->dtype).name, " of its parameter, got ", info(item.grad->dtype).name);
+    lift(item.param);
+    lift(item.grad);
+    for (const Array*& state : item.state) lift(state);
+    for (const Array*& scalar : item.scalar) lift(scalar);
+  }
+  optim_step(algorithm, items, hyper);
+  math.write_back();
+}
+
 }  // namespace
 
 void bind_optim(py::module_& m) {
@@ -36,7 +57,7 @@ void bind_optim(py::module_& m) {
       [](const std::string& algorithm, const py::list& rows, const Array& hyper) {
         const std::vector<OptimItem> items = read_items(rows);  // the list keeps the arrays alive
         const WithoutLock unlocked;
-        optim_step(algorithm, items, hyper);
+        step(algorithm, items, hyper);
       },
       py::arg("algorithm"), py::arg("rows"), py::arg("hyper"),
       "One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them.");

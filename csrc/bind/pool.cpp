@@ -4,7 +4,8 @@
 
 namespace nn {
 
-void bind_pool(py::module_& m) {
+void bind_pool(py::module_& module) {
+  OpModule m(module, {});
   m.def(
       "max_pool",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding, const Dims& dilation,
@@ -12,11 +13,11 @@ void bind_pool(py::module_& m) {
          bool want_index) { return max_pool(x, {kernel, stride, padding, dilation, ceil_mode}, want_index); },
       py::arg("input"), py::arg("kernel_size"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
       py::arg("ceil_mode"), py::arg("want_index"), Nogil());
-  m.def("adaptive_max_pool", &adaptive_max_pool, py::arg("input"), py::arg("output_size"), py::arg("want_index"),
+  m.def("adaptive_max_pool", adaptive_max_pool, py::arg("input"), py::arg("output_size"), py::arg("want_index"),
         Nogil());
-  m.def("max_pool_backward", &max_pool_backward, py::arg("gy"), py::arg("index"), py::arg("shape"), py::arg("spatial"),
+  m.def("max_pool_backward", max_pool_backward, py::arg("gy"), py::arg("index"), py::arg("shape"), py::arg("spatial"),
         Nogil());
-  m.def("max_pool_gather", &max_pool_gather, py::arg("input"), py::arg("index"), py::arg("spatial"), Nogil());
+  m.def("max_pool_gather", max_pool_gather, py::arg("input"), py::arg("index"), py::arg("spatial"), Nogil());
   m.def(
       "avg_pool",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding, bool ceil_mode,
@@ -44,8 +45,8 @@ void bind_pool(py::module_& m) {
         return resample(x, tables);
       },
       py::arg("x"), py::arg("tables"), Nogil());
-  m.def("adaptive_avg_pool", &adaptive_avg_pool, py::arg("input"), py::arg("output_size"), Nogil());
-  m.def("adaptive_avg_pool_backward", &adaptive_avg_pool_backward, py::arg("gy"), py::arg("shape"), py::arg("spatial"),
+  m.def("adaptive_avg_pool", adaptive_avg_pool, py::arg("input"), py::arg("output_size"), Nogil());
+  m.def("adaptive_avg_pool_backward", adaptive_avg_pool_backward, py::arg("gy"), py::arg("shape"), py::arg("spatial"),
         Nogil());
 }
 

@@ -4,7 +4,8 @@
 
 namespace nn {
 
-void bind_rnn(py::module_& m) {
+void bind_rnn(py::module_& module) {
+  OpModule m(module, {});
   m.def(
       "rnn_forward",
       [](const std::string& mode, const Array& x, const Array& h0, const MaybeArray& c0, const Array& w_ih,

@@ -9,7 +9,7 @@ namespace nn {
 
 struct DTypeInfo {
   const char* name;    // as in nncore.float32 and NumPy
-  const char* format;  // of the buffer protocol
+  const char* format;  // of the buffer protocol, which has bfloat16 as its bits
   size_t size;         // bytes
   int category;        // 0 boolean, 1 integer, 2 floating: promotion goes upward
 };
@@ -19,7 +19,8 @@ const DTypeInfo& info(DType dtype);
 inline size_t itemsize(DType dtype) { return info(dtype).size; }
 inline bool is_floating(DType dtype) { return info(dtype).category == 2; }
 
-// The dtype in which two arrays meet, as in PyTorch: bool < uint8 < int32 < int64 < float32 < float64.
+// The dtype in which two arrays meet, as in PyTorch: bool < uint8 < int32 < int64 < float16, bfloat16 < float32 <
+// float64; the two of 16 bits meet in float32.
 DType promote(DType a, DType b);
 
 // A Python number. It is weak: it raises an array to its category, never within it (float32 * 2.0 stays float32).

@@ -33,6 +33,10 @@ void launch_on(Device device, const ErasedKernel& kernel, const void* args) {
 
 }  // namespace
 
+void refuse_half(const char* kernel) {
+  fail<NotImplementedError>(kernel, ": not implemented for float16 and bfloat16");
+}
+
 void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device device) {
   if (const LaunchCheck check = launch_check.load(std::memory_order_relaxed)) check(kernel.name);
   if (some_thread_records()) [[unlikely]]

@@ -22,9 +22,14 @@ struct ErasedKernel {
 
 void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device device);
 
+// Kernels that take arrays of 16 bits have `takes_half` in their arguments; no other is launched with them.
+[[noreturn]] void refuse_half(const char* kernel);
+
 template <class Args>
 void launch(const Kernel<Args>& kernel, const Args& args, Device device) {
   static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
+  if constexpr (requires { args.dtype; } && !requires { Args::takes_half; })
+    if (is_half(args.dtype)) refuse_half(kernel.name);
   const auto call = [](void (*run)(), const void* erased, const LaunchContext& context) {
     reinterpret_cast<typename Kernel<Args>::Function>(run)(*static_cast<const Args*>(erased), context);
   };

@@ -4,6 +4,7 @@
 #include "core/plan.h"
 #include "core/transfer.h"
 #include "math/elementwise.h"
+#include "math/half.h"
 #include "ops/op_info.h"
 #include "ops/same_device.h"
 #include "ops/strided_loop.h"
@@ -126,6 +127,10 @@ Scalar item(const Array& x) {
       return Scalar::of(static_cast<int64_t>(first_element<uint8_t>(x)));
     case DType::boolean:
       return Scalar::of(first_element<bool>(x));
+    case DType::float16:
+      return Scalar::of(static_cast<double>(static_cast<float>(first_element<host::float16>(x))));
+    case DType::bfloat16:
+      return Scalar::of(static_cast<double>(static_cast<float>(first_element<host::bfloat16>(x))));
   }
   return Scalar::of(false);
 }

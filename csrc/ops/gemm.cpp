@@ -33,6 +33,8 @@ void check_inputs(const char* operation, const Array& a, const Array& b, const s
   check(a.dtype == b.dtype, operation, ": expected both inputs to have the same dtype, got ", info(a.dtype).name,
         " and ", info(b.dtype).name);
   check<NotImplementedError>(a.dtype != DType::boolean, operation, ": expected numbers, got bool");
+  check<NotImplementedError>(!is_half(a.dtype) || a.device().type == DeviceType::cuda, operation,
+                             ": not implemented for float16 and bfloat16");
   check_same_device(operation, a, b, bias);
   check(a.shape.back() == b.shape[b.ndim() - 2], operation, ": inner dimensions do not agree (", a.shape, " @ ",
         b.shape, ")");

@@ -41,6 +41,7 @@ struct CastArgs {
 
 // y = value, everywhere. `real` for floating dtypes, `integer` for the others.
 struct FillArgs {
+  static constexpr bool takes_half = true;
   StridedLoop<1> loop;  // y
   DType dtype;
   double real;
@@ -49,6 +50,7 @@ struct FillArgs {
 
 // z = condition ? x : y. condition is boolean; x, y, z have dtype `dtype`.
 struct WhereArgs {
+  static constexpr bool takes_half = true;
   StridedLoop<4> loop;  // z, condition, x, y
   DType dtype;
 };

@@ -7,11 +7,13 @@
 namespace nn {
 
 // C[b, m, n] = activation(sum_k A[b, m, k] * B[b, k, n] + bias[n] (+ C[b, m, n] if accumulate)).
-// dtype is float32 or float64, or int32, int64 or uint8, which wrap around. Strides count elements and may be anything,
+// dtype is float32 or float64, int32, int64 or uint8, which wrap around, or, on CUDA, float16 or bfloat16, whose sums
+// are float32. Strides count elements and may be anything,
 // 0 and negative included, for A and B; no two elements of C share a place, and C overlaps neither A nor B. With K = 0
 // the sum is 0. batch_shape may have no dimension (one product); a batch stride of 0 repeats a matrix. Every element is
 // summed in an order that depends on the shapes and strides only, never on the thread count.
 struct GemmArgs {
+  static constexpr bool takes_half = true;
   DType dtype;
   int64_t M, N, K;
   const void* a;

@@ -8,6 +8,7 @@
 #include "cpu/kernels/elementwise_walk.h"
 #include "cpu/simd/wide.h"
 #include "math/elementwise.h"
+#include "math/half.h"
 
 namespace nn::NN_ISA {
 extern const ElementwiseKernels elementwise_kernels;
@@ -34,12 +35,15 @@ constexpr int bytes_of(DType dtype) {
     case DType::float64:
     case DType::int64:
       return 8;
+    case DType::float16:
+    case DType::bfloat16:
+      return 2;
     default:
       return 1;
   }
 }
 
-// f.template operator()<T>(), T the C++ type of dtype.
+// f.template operator()<T>(), T the C++ type of dtype: of one that is computed with, and of any.
 template <class F>
 auto with_type(DType dtype, const F& f) {
   switch (dtype) {
@@ -56,6 +60,12 @@ auto with_type(DType dtype, const F& f) {
     default:
       return f.template operator()<bool>();
   }
+}
+template <class F>
+auto with_any_type(DType dtype, const F& f) {
+  if (dtype == DType::float16) return f.template operator()<float16>();
+  if (dtype == DType::bfloat16) return f.template operator()<bfloat16>();
+  return with_type(dtype, f);
 }
 
 // y[i] = f(x[i]...) by vectors. One instance of f serves whole vectors and the tail alike. y may be one of the x.
@@ -178,7 +188,11 @@ void binary(const BinaryArgs& args, const LaunchContext& ctx) {
 // so that whole numbers wrap around as integers do.
 template <class To, class From>
 NN_FN To convert(From x) {
-  if constexpr (!is_integer<From> && is_integer<To> && sizeof(To) > 1) {
+  if constexpr (is_half_type<From>) {
+    return convert<To>(static_cast<float>(x));
+  } else if constexpr (is_half_type<To>) {
+    return To(static_cast<float>(x));
+  } else if constexpr (!is_integer<From> && is_integer<To> && sizeof(To) > 1) {
     constexpr From end = sizeof(To) == 4 ? From(0x1p31) : From(0x1p63);
     constexpr To lowest = sizeof(To) == 4 ? To(INT32_MIN) : To(INT64_MIN);
     return x >= end ? To(-(lowest + 1)) : x >= -end ? To(x) : x < -end ? lowest : To(0);
@@ -197,8 +211,8 @@ void cast_inner(char* const* data, int64_t n, const void*) {
 }
 
 void cast(const CastArgs& args, const LaunchContext& ctx) {
-  const Inner inner = with_type(args.to, [&]<class To>() {
-    return with_type(args.from, []<class From>() -> Inner {
+  const Inner inner = with_any_type(args.to, [&]<class To>() {
+    return with_any_type(args.from, []<class From>() -> Inner {
       if constexpr (__is_same(To, From))
         return nullptr;  // a copy
       else
@@ -212,7 +226,7 @@ template <class T>
 void fill_inner(char* const* data, int64_t n, const void* value) {
   const T v = *static_cast<const T*>(value);
   T* const y = reinterpret_cast<T*>(data[0]);
-  constexpr T zero{};
+  const T zero{};
   if (__builtin_memcmp(&v, &zero, sizeof v) == 0)  // the C library does it without reading the lines first
     __builtin_memset(y, 0, n * sizeof(T));
   else
@@ -220,7 +234,7 @@ void fill_inner(char* const* data, int64_t n, const void* value) {
 }
 
 void fill(const FillArgs& args, const LaunchContext& ctx) {
-  with_type(args.dtype, [&]<class T>() {
+  with_any_type(args.dtype, [&]<class T>() {
     const T value = is_integer<T> ? static_cast<T>(args.integer) : static_cast<T>(args.real);
     walk<1>(args.loop, {static_cast<int>(sizeof(T))}, kCheapGrain, ctx, fill_inner<T>, &value);
   });
@@ -238,7 +252,10 @@ void where_inner(char* const* data, int64_t n, const void*) {
 
 void where(const WhereArgs& args, const LaunchContext& ctx) {
   const int b = bytes_of(args.dtype);
-  const Inner inner = b == 4 ? where_inner<uint32_t> : b == 8 ? where_inner<uint64_t> : where_inner<uint8_t>;
+  const Inner inner = b == 4   ? where_inner<uint32_t>
+                      : b == 8 ? where_inner<uint64_t>
+                      : b == 2 ? where_inner<uint16_t>
+                               : where_inner<uint8_t>;
   walk<4>(args.loop, {b, 1, b, b}, kCheapGrain, ctx, inner, nullptr);
 }
 

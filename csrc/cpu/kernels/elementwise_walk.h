@@ -39,7 +39,7 @@ template <class T>
 void gather_tile_as(char* buffer, int64_t pitch, const char* source, int64_t stride, int64_t rows, int64_t columns) {
   T* const to = reinterpret_cast<T*>(buffer);
   const T* const from = reinterpret_cast<const T*>(source);
-  if constexpr (sizeof(T) > 1) {  // through registers, which move the bits of any type
+  if constexpr (sizeof(T) > 2) {  // through registers, which move the bits of any type
     constexpr int64_t V = Vec<T>::size;
     for (int64_t j = 0; j < columns; j += V)
       transpose_rows(from + j * stride, stride, static_cast<int>(columns - j < V ? columns - j : V), to + j, pitch,
@@ -57,21 +57,24 @@ void scatter_as(char* target, const char* buffer, int64_t stride, int64_t n) {
   for (int64_t i = 0; i < n; ++i) to[i * stride] = from[i];
 }
 
-// Strides count elements of `bytes` bytes: 1, 4 or 8.
+// Strides count elements of `bytes` bytes: 1, 2, 4 or 8.
 void gather(char* buffer, const char* source, int64_t stride, int bytes, int64_t n) {
   if (bytes == 4) return gather_as<uint32_t>(buffer, source, stride, n);
   if (bytes == 8) return gather_as<uint64_t>(buffer, source, stride, n);
+  if (bytes == 2) return gather_as<uint16_t>(buffer, source, stride, n);
   gather_as<uint8_t>(buffer, source, stride, n);
 }
 void gather_tile(char* buffer, int64_t pitch, const char* source, int64_t stride, int bytes, int64_t rows,
                  int64_t columns) {
   if (bytes == 4) return gather_tile_as<float>(buffer, pitch, source, stride, rows, columns);
   if (bytes == 8) return gather_tile_as<double>(buffer, pitch, source, stride, rows, columns);
+  if (bytes == 2) return gather_tile_as<uint16_t>(buffer, pitch, source, stride, rows, columns);
   gather_tile_as<uint8_t>(buffer, pitch, source, stride, rows, columns);
 }
 void scatter(char* target, const char* buffer, int64_t stride, int bytes, int64_t n) {
   if (bytes == 4) return scatter_as<uint32_t>(target, buffer, stride, n);
   if (bytes == 8) return scatter_as<uint64_t>(target, buffer, stride, n);
+  if (bytes == 2) return scatter_as<uint16_t>(target, buffer, stride, n);
   scatter_as<uint8_t>(target, buffer, stride, n);
 }
 

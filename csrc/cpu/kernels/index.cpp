@@ -211,7 +211,7 @@ void with_type(DType dtype, const F& f) {
       return f(int64_t{});
     case DType::uint8:
       return f(uint8_t{});
-    case DType::boolean:
+    default:
       return f(bool{});
   }
 }
