@@ -1,6 +1,6 @@
 // Matrix multiplication on the ordinary arithmetic units: float32 exact (every product and sum an FFMA), float64,
-// the integer types, and those of 16 bits for devices without tensor cores for them. The tensor cores have kernels of their own (gemm_mma.cu, gemm_sm90.cu); this one takes everything,
-// and is what they are compared with.
+// the integer types, and those of 16 bits for devices without tensor cores for them. The tensor cores have kernels of
+// their own (gemm_mma.cu, gemm_sm90.cu); this one takes everything, and is what they are compared with.
 //
 // The idea: a block of 256 threads computes a tile of C, 128 x 128 for large problems; each thread keeps 8 x 8 elements
 // in registers, so that 16 values read from shared memory feed 64 multiply-adds. A and B come in slabs of 16 along K,
@@ -144,7 +144,8 @@ void launch_tiles(const GemmProblem& problem, GemmType type, const LaunchContext
   const bool wide_a = p.a_row == 1 && is_wide(p.a, sizeof(T), kWidth, p.a_col, p, &BatchStrides::a);
   const bool wide_b = p.b_col == 1 && is_wide(p.b, sizeof(T), kWidth, p.b_row, p, &BatchStrides::b);
   const dim3 grid = tile_grid(launch.tiled);
-  constexpr bool kFloats = std::is_floating_point_v<T>;  // others have no copies of 16 bytes: networks have no need of them
+  constexpr bool kFloats =
+      std::is_floating_point_v<T>;  // others have no copies of 16 bytes: networks have no need of them
   if constexpr (!kFloats) {
     NN_LAUNCH((simt_kernel<T, Tile, false, false>), grid, Tile::kThreads, 0, ctx, launch);
   } else if (wide_a && wide_b) {

@@ -161,8 +161,10 @@ def test_what_cannot_be_shared_says_why():
     x = np.arange(4.0)
     with pytest.raises(TypeError, match="native byte order"):
         nc.from_numpy(x.astype(">f8"))
-    for other in (np.float16, np.int16, np.complex64, object, "M8[s]", "U3"):
-        with pytest.raises(TypeError, match=f"expected dtype float32, float64.* got {re.escape(str(np.dtype(other)))}"):
+    for other in (np.int16, np.complex64, object, "M8[s]", "U3"):
+        with pytest.raises(
+            TypeError, match=f"expected dtype float16, float32, float64.* got {re.escape(str(np.dtype(other)))}"
+        ):
             nc.from_numpy(np.zeros(2, dtype=other))
     with pytest.raises(
         TypeError, match=r"from_dlpack: expected an object with __dlpack__ or a DLPack capsule, got list"

@@ -36,8 +36,9 @@ DType dtype_of_format(const std::string& format, ssize_t size, bool bits) {
   if (code == "B") return DType::uint8;
   if ((code == "i" || code == "l" || code == "q") && size == 4) return DType::int32;
   if ((code == "i" || code == "l" || code == "q") && size == 8) return DType::int64;
-  fail<TypeError>("from_numpy: expected dtype float16, float32, float64, int32, int64, uint8 or bool in native byte order, got ",
-                  "buffer format '", format, "'");
+  fail<TypeError>(
+      "from_numpy: expected dtype float16, float32, float64, int32, int64, uint8 or bool in native byte order, got ",
+      "buffer format '", format, "'");
 }
 
 Array from_buffer(const py::buffer& object, bool bits) {
@@ -76,10 +77,10 @@ dlpack::DLDataType to_dlpack(DType dtype) {
   const auto bits = static_cast<uint8_t>(itemsize(dtype) * 8);
   const int category = info(dtype).category;
   const uint8_t code = dtype == DType::bfloat16 ? dlpack::kBfloat
-                       : category == 2         ? dlpack::kFloat
-                       : category == 0         ? dlpack::kBool
-                       : dtype == DType::uint8 ? dlpack::kUInt
-                                               : dlpack::kInt;
+                       : category == 2          ? dlpack::kFloat
+                       : category == 0          ? dlpack::kBool
+                       : dtype == DType::uint8  ? dlpack::kUInt
+                                                : dlpack::kInt;
   return {code, bits, 1};
 }
 

@@ -5,7 +5,7 @@
 namespace nn {
 
 void bind_pool(py::module_& module) {
-  OpModule m(module, {});
+  OpModule m(module, {.mixed = Mixed::by_first_array});  // tables of resample are float32
   m.def(
       "max_pool",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding, const Dims& dilation,

@@ -7,9 +7,8 @@ namespace nn {
 
 const DTypeInfo& info(DType dtype) {
   static const DTypeInfo table[kDTypeCount] = {
-      {"float32", "f", 4, 2}, {"float64", "d", 8, 2}, {"int32", "i", 4, 1},
-      {"int64", "q", 8, 1},   {"uint8", "B", 1, 1},   {"bool", "?", 1, 0},
-      {"float16", "e", 2, 2}, {"bfloat16", "H", 2, 2},
+      {"float32", "f", 4, 2}, {"float64", "d", 8, 2}, {"int32", "i", 4, 1},   {"int64", "q", 8, 1},
+      {"uint8", "B", 1, 1},   {"bool", "?", 1, 0},    {"float16", "e", 2, 2}, {"bfloat16", "H", 2, 2},
   };
   return table[static_cast<int>(dtype)];
 }

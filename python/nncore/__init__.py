@@ -268,6 +268,8 @@ from nncore.profiling import profile
 from nncore.size import Size
 from nncore.tensor import Tensor
 
+float16 = half = dtype.float16
+bfloat16 = dtype.bfloat16
 float32 = float = dtype.float32
 float64 = double = dtype.float64
 int32 = int = dtype.int32

@@ -273,12 +273,15 @@ from nncore.size import Size as Size
 from nncore.tensor import Tensor as Tensor
 
 __version__: str
+bfloat16: dtype
 bool: dtype
 default_generator: Generator
 double: dtype
+float16: dtype
 float32: dtype
 float64: dtype
 float: dtype
+half: dtype
 int32: dtype
 int64: dtype
 int: dtype

@@ -7,12 +7,14 @@ from nncore import OutOfMemoryError
 import builtins
 import typing
 import typing_extensions
-__all__: list[str] = ['Array', 'CaptureError', 'OutOfMemoryError', 'Plan', 'Recording', 'abs', 'acos', 'adaptive_avg_pool', 'adaptive_avg_pool_backward', 'adaptive_max_pool', 'add', 'all', 'amax', 'amin', 'any', 'as_strided', 'asin', 'atan', 'atan2', 'available_isas', 'avg_pool', 'avg_pool_backward', 'bitwise_and', 'bitwise_left_shift', 'bitwise_or', 'bitwise_right_shift', 'bitwise_xor', 'bool', 'build_flags', 'cast', 'cat', 'ceil', 'celu', 'celu_backward', 'cgroup_cpus', 'check_interpreter_lock', 'clamp', 'clamp_backward', 'clone', 'compiler', 'contiguous', 'conv', 'conv_backward_input', 'conv_backward_weight', 'copy', 'cos', 'cosh', 'count_nonzero', 'create_event', 'create_stream', 'cross_entropy', 'cross_entropy_backward', 'ctc_loss', 'cuda_unavailable', 'cumprod', 'cumsum', 'current_device', 'current_isa', 'current_stream', 'describe_threads', 'destroy_event', 'destroy_stream', 'device', 'device_count', 'device_properties', 'div', 'dropout', 'dtype', 'elapsed_ms', 'elu', 'elu_backward', 'empty', 'empty_cache', 'eq', 'erf', 'event_done', 'exp', 'exp2', 'expand', 'expm1', 'fill', 'flip_view', 'float32', 'float64', 'floor', 'floor_divide', 'fmod', 'fold', 'from_buffer', 'from_dlpack', 'full', 'gather', 'ge', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'get_float32_matmul_precision', 'get_num_threads', 'gt', 'hardshrink', 'hardshrink_backward', 'hardsigmoid', 'hardsigmoid_backward', 'hardswish', 'hardswish_backward', 'hardtanh', 'hardtanh_backward', 'huber', 'huber_backward', 'index_add_into', 'index_copy_into', 'index_select', 'input_like', 'int32', 'int64', 'integers_into', 'le', 'leaky_relu', 'leaky_relu_backward', 'linear', 'local_response_norm', 'local_response_norm_backward', 'log', 'log10', 'log1p', 'log2', 'logical_and', 'logical_or', 'logical_xor', 'logistic', 'logistic_backward', 'logsigmoid', 'logsigmoid_backward', 'logsumexp', 'lt', 'mask_scale', 'matmul', 'max_pool', 'max_pool_backward', 'max_pool_gather', 'max_with_index', 'maximum', 'mean', 'measure_fma_peak', 'memory_stats', 'min_with_index', 'minimum', 'mish', 'mish_backward', 'mul', 'ne', 'neg', 'nll_loss', 'nll_loss_backward', 'nonzero', 'norm_backward', 'norm_forward', 'normal_into', 'optim_step', 'permute', 'pow', 'prod', 'promote_types', 'reciprocal', 'record_event', 'record_use', 'refuse_reading', 'refuse_while_recording', 'relu', 'relu_backward', 'remainder', 'require', 'resample', 'reset_peak_memory_stats', 'reshape', 'result_type', 'rnn_backward', 'rnn_forward', 'round', 'rsqrt', 'scatter_into', 'select', 'selu', 'selu_backward', 'set_current_device', 'set_current_stream', 'set_float32_matmul_precision', 'set_num_threads', 'set_profiling', 'sigmoid', 'sigmoid_backward', 'sign', 'silu', 'silu_backward', 'sin', 'sinh', 'slice', 'softmax', 'softmax_backward', 'softplus', 'softplus_backward', 'softshrink', 'softshrink_backward', 'softsign', 'softsign_backward', 'sort', 'sqrt', 'square', 'square_backward', 'squeeze', 'stream_done', 'stream_wait', 'sub', 'sum', 'synchronize', 'take_profile', 'tan', 'tanh', 'tanh_backward', 'tanhshrink', 'tanhshrink_backward', 'threshold', 'threshold_backward', 'to_device', 'to_dlpack', 'transpose', 'trunc', 'uint8', 'unfold', 'uniform_into', 'unsqueeze', 'update_running_statistics', 'use_isa', 'var_mean', 'vector_norm', 'version', 'view', 'wait_for_event', 'wait_for_stream', 'where', 'wrap_index']
+__all__: list[str] = ['Array', 'CaptureError', 'OutOfMemoryError', 'Plan', 'Recording', 'abs', 'acos', 'adaptive_avg_pool', 'adaptive_avg_pool_backward', 'adaptive_max_pool', 'add', 'all', 'amax', 'amin', 'any', 'as_strided', 'asin', 'atan', 'atan2', 'available_isas', 'avg_pool', 'avg_pool_backward', 'bfloat16', 'bitwise_and', 'bitwise_left_shift', 'bitwise_or', 'bitwise_right_shift', 'bitwise_xor', 'bool', 'build_flags', 'cast', 'cat', 'ceil', 'celu', 'celu_backward', 'cgroup_cpus', 'check_interpreter_lock', 'clamp', 'clamp_backward', 'clone', 'compiler', 'contiguous', 'conv', 'conv_backward_input', 'conv_backward_weight', 'copy', 'cos', 'cosh', 'count_nonzero', 'create_event', 'create_stream', 'cross_entropy', 'cross_entropy_backward', 'ctc_loss', 'cuda_unavailable', 'cumprod', 'cumsum', 'current_device', 'current_isa', 'current_stream', 'describe_threads', 'destroy_event', 'destroy_stream', 'device', 'device_count', 'device_properties', 'div', 'dropout', 'dtype', 'elapsed_ms', 'elu', 'elu_backward', 'empty', 'empty_cache', 'eq', 'erf', 'event_done', 'exp', 'exp2', 'expand', 'expm1', 'fill', 'flip_view', 'float16', 'float32', 'float64', 'floor', 'floor_divide', 'fmod', 'fold', 'from_buffer', 'from_dlpack', 'full', 'gather', 'ge', 'gelu', 'gelu_backward', 'gelu_tanh', 'gelu_tanh_backward', 'gemm', 'get_float32_matmul_precision', 'get_num_threads', 'gt', 'hardshrink', 'hardshrink_backward', 'hardsigmoid', 'hardsigmoid_backward', 'hardswish', 'hardswish_backward', 'hardtanh', 'hardtanh_backward', 'huber', 'huber_backward', 'index_add_into', 'index_copy_into', 'index_select', 'input_like', 'int32', 'int64', 'integers_into', 'le', 'leaky_relu', 'leaky_relu_backward', 'linear', 'local_response_norm', 'local_response_norm_backward', 'log', 'log10', 'log1p', 'log2', 'logical_and', 'logical_or', 'logical_xor', 'logistic', 'logistic_backward', 'logsigmoid', 'logsigmoid_backward', 'logsumexp', 'lt', 'mask_scale', 'matmul', 'max_pool', 'max_pool_backward', 'max_pool_gather', 'max_with_index', 'maximum', 'mean', 'measure_fma_peak', 'memory_stats', 'min_with_index', 'minimum', 'mish', 'mish_backward', 'mul', 'ne', 'neg', 'nll_loss', 'nll_loss_backward', 'nonzero', 'norm_backward', 'norm_forward', 'normal_into', 'optim_step', 'permute', 'pow', 'prod', 'promote_types', 'reciprocal', 'record_event', 'record_use', 'refuse_reading', 'refuse_while_recording', 'relu', 'relu_backward', 'remainder', 'require', 'resample', 'reset_peak_memory_stats', 'reshape', 'result_type', 'rnn_backward', 'rnn_forward', 'round', 'rsqrt', 'scatter_into', 'select', 'selu', 'selu_backward', 'set_current_device', 'set_current_stream', 'set_float32_matmul_precision', 'set_num_threads', 'set_profiling', 'sigmoid', 'sigmoid_backward', 'sign', 'silu', 'silu_backward', 'sin', 'sinh', 'slice', 'softmax', 'softmax_backward', 'softplus', 'softplus_backward', 'softshrink', 'softshrink_backward', 'softsign', 'softsign_backward', 'sort', 'sqrt', 'square', 'square_backward', 'squeeze', 'stream_done', 'stream_wait', 'sub', 'sum', 'synchronize', 'take_profile', 'tan', 'tanh', 'tanh_backward', 'tanhshrink', 'tanhshrink_backward', 'threshold', 'threshold_backward', 'to_device', 'to_dlpack', 'transpose', 'trunc', 'uint8', 'unfold', 'uniform_into', 'unsqueeze', 'update_running_statistics', 'use_isa', 'var_mean', 'vector_norm', 'version', 'view', 'wait_for_event', 'wait_for_stream', 'where', 'wrap_index']
 class dtype:
     """
     The type of an array's elements.
     """
+    bfloat16: typing.ClassVar[dtype]
     bool: typing.ClassVar[dtype]
+    float16: typing.ClassVar[dtype]
     float32: typing.ClassVar[dtype]
     float64: typing.ClassVar[dtype]
     int32: typing.ClassVar[dtype]
@@ -25,7 +27,7 @@ class dtype:
     @property
     def is_floating_point(self) -> builtins.bool:
         """
-        Whether this is float32 or float64.
+        Whether its numbers have a point: bfloat16, float16, float32, float64.
         """
     @property
     def itemsize(self) -> int:
@@ -357,9 +359,9 @@ def fmod(input: Array | float, other: Array | float, out: Array | None = None) -
     ...
 def fold(columns: Array, size: tuple[int, ...], kernel: tuple[int, ...], dilation: tuple[int, ...], padding: tuple[int, ...], stride: tuple[int, ...]) -> Array:
     ...
-def from_buffer(buffer: typing_extensions.Buffer) -> Array:
+def from_buffer(buffer: typing_extensions.Buffer, bits: builtins.bool = False) -> Array:
     """
-    An array over the memory of an object with a buffer.
+    An array over the memory of an object with a buffer; with bits, unsigned integers of 16 bits are bfloat16.
     """
 def from_dlpack(capsule: typing_extensions.CapsuleType) -> Array:
     ...
@@ -681,9 +683,11 @@ def where(condition: Array, input: Array | float, other: Array | float) -> Array
     ...
 def wrap_index(index: Array, size: typing.SupportsInt | typing.SupportsIndex, dim: typing.SupportsInt | typing.SupportsIndex) -> Array:
     ...
+bfloat16: _DType
 bool: _DType
 build_flags: str
 compiler: str
+float16: _DType
 float32: _DType
 float64: _DType
 int32: _DType

@@ -31,7 +31,8 @@ def tensor_repr(tensor: Tensor) -> str:
         if tensor.ndim != 1:
             suffixes.append(f"size={tuple(tensor.shape)}")
     else:
-        values = tensor.detach().cpu().numpy()
+        values = tensor.detach().cpu()
+        values = (values.float() if values.dtype is _core.dtype.bfloat16 else values).numpy()
         shorten = values.size > _THRESHOLD
         body = _nested(values, _formatter(_shown(values) if shorten else values), len("tensor("), shorten)
     if tensor.dtype not in _IMPLIED:

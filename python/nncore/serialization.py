@@ -14,11 +14,13 @@ from typing import IO, Any
 import numpy as np
 
 import nncore
+from nncore import _core
+from nncore.ops import numpy_view
 
 from .extras import require
 
 _STRUCTURE = "nncore.structure"
-_NATIVE = {"F32", "F64", "I32", "I64", "U8", "BOOL"}
+_NATIVE = {"F16", "BF16", "F32", "F64", "I32", "I64", "U8", "BOOL"}
 _WIDER = {
     "F16": np.float32,
     "BF16": np.float32,
@@ -46,7 +48,7 @@ def save_file(
     library = require("safetensors.numpy", "saving weights")
     if not isinstance(tensors, dict):
         raise TypeError(f"save_file: expected a dict of tensors, got {type(tensors).__name__}")
-    arrays = {}
+    arrays, bfloat16 = {}, set()
     for name, tensor in tensors.items():
         if not isinstance(name, str):
             raise TypeError(f"save_file: expected names that are strings, got {name!r}")
@@ -54,9 +56,11 @@ def save_file(
             raise TypeError(f"save_file: expected tensors, {name!r} is of type {type(tensor).__name__}")
         # The library writes memory as it lies, so arrays must be contiguous; asarray keeps 0-d arrays 0-d.
         arrays[name] = np.asarray(_array(tensor), order="C")
+        if _is_bfloat16(tensor):
+            bfloat16.add(name)
     raw = library.save(arrays, metadata)
     size = 8 + int.from_bytes(raw[:8], "little")
-    header = _sorted_header(raw[8:size])
+    header = _rewritten(raw[8:size], bfloat16)
     parts = (len(header).to_bytes(8, "little"), header, memoryview(raw)[size:])
     if hasattr(filename, "write"):
         for part in parts:
@@ -74,10 +78,12 @@ def save_file(
         temporary.unlink(missing_ok=True)
 
 
-def _sorted_header(header: bytes) -> bytes:
+def _rewritten(header: bytes, bfloat16: set[str]) -> bytes:
     """The header with its metadata in the order of their names: the library's order differs from run to run, and
-    equal contents should give equal files."""
+    equal contents should give equal files. Bits that are bfloat16, which NumPy has not, get their name."""
     entries = json.loads(header)
+    for name in bfloat16:
+        entries[name]["dtype"] = "BF16"
     if "__metadata__" in entries:
         entries["__metadata__"] = dict(sorted(entries["__metadata__"].items()))
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
@@ -87,8 +93,9 @@ def _sorted_header(header: bytes) -> bytes:
 def load_file(filename: str | os.PathLike, device: str = "cpu", *, widen: bool = False) -> dict[str, Any]:
     """Reads all tensors of a safetensors file, whoever wrote it.
 
-    Types that nncore does not have raise ValueError; with `widen` the short ones become the next one that holds all
-    their values: F16 and BF16 float32; I8, I16 and U16 int32; U32 int64. Raises ValueError for a damaged file.
+    Types that nncore does not have raise ValueError. With `widen` they, and those of 16 bits that it has, become the
+    next one that holds all their values: F16 and BF16 float32; I8, I16 and U16 int32; U32 int64. Raises ValueError for
+    a damaged file.
     """
     with _open(filename) as file:
         kinds = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -100,7 +107,7 @@ def load_file(filename: str | os.PathLike, device: str = "cpu", *, widen: bool =
         arrays = {name: file.get_tensor(name) for name, kind in kinds.items() if kind != "BF16"}
     if len(arrays) < len(kinds):
         arrays |= _read_bfloat16(filename)
-    return {name: _tensor(arrays[name], _WIDER.get(kind), device) for name, kind in kinds.items()}
+    return {name: _tensor(arrays[name], kind, widen, device) for name, kind in kinds.items()}
 
 
 @contextlib.contextmanager
@@ -206,11 +213,22 @@ def _is_array(value: Any) -> bool:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    return tensor if isinstance(tensor, np.ndarray) else tensor.numpy(force=True)
+    if isinstance(tensor, np.ndarray):
+        return tensor.view(np.uint16) if _is_bfloat16(tensor) else tensor
+    return np.asarray(tensor.detach().cpu()._array) if _is_bfloat16(tensor) else tensor.numpy(force=True)
 
 
-def _tensor(array: np.ndarray, wider: type | None, device: str):
-    tensor = nncore.from_numpy(array if wider is None else array.astype(wider))
+def _is_bfloat16(tensor: Any) -> bool:
+    return numpy_view.is_bfloat16(tensor) if isinstance(tensor, np.ndarray) else tensor.dtype is nncore.bfloat16
+
+
+def _tensor(array: np.ndarray, kind: str, widen: bool, device: str):
+    if kind == "BF16":
+        tensor = nncore.Tensor(_core.from_buffer(array, True))
+        tensor = tensor.float() if widen else tensor
+    else:
+        wider = _WIDER.get(kind) if widen else None
+        tensor = nncore.from_numpy(array if wider is None else array.astype(wider))
     return tensor if device == "cpu" else tensor.to(device)
 
 
@@ -231,11 +249,10 @@ def _open(filename: str | os.PathLike):
 
 
 def _read_bfloat16(filename: str | os.PathLike) -> dict[str, np.ndarray]:
-    """The BF16 tensors of a file: NumPy has no such type, so its 16 bits become the upper half of a float32."""
+    """The bits of a file's BF16 tensors: NumPy has no such type."""
     library = require("safetensors", "loading weights")
     arrays = {}
     for name, entry in library.deserialize(Path(filename).read_bytes()):
         if entry["dtype"] == "BF16":
-            bits = np.frombuffer(entry["data"], "<u2").astype(np.uint32) << 16
-            arrays[name] = bits.view(np.float32).reshape(entry["shape"])
+            arrays[name] = np.frombuffer(entry["data"], "<u2").astype(np.uint16).reshape(entry["shape"])
     return arrays

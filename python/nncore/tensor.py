@@ -15,6 +15,7 @@ import numpy as np
 from nncore import _core, autograd
 from nncore.grad_mode import _mode
 from nncore.handle import RETAIN, RemovableHandle
+from nncore.ops.numpy_view import to_numpy
 from nncore.plans.recording import Changes, refuse_reading
 from nncore.size import Size, in_range
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CPU = _core.device("cpu")
+_BFLOAT16 = _core.dtype.bfloat16
 
 
 class Tensor:
@@ -131,7 +133,7 @@ class Tensor:
         return self._array.data_ptr
 
     def is_floating_point(self) -> bool:
-        """Whether the dtype is float32 or float64."""
+        """Whether the dtype is bfloat16, float16, float32 or float64."""
         return self._array.is_floating
 
     @property
@@ -305,7 +307,7 @@ class Tensor:
         those on a GPU."""
         if force:
             refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
-            return np.asarray(_core.to_device(self._array, _CPU))
+            return to_numpy(_core.to_device(self._array, _CPU))
         if self._requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self.is_cuda:
@@ -314,7 +316,7 @@ class Tensor:
                 "memory first."
             )
         refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
-        return np.asarray(self._array)
+        return to_numpy(self._array)
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         array = self.numpy()
@@ -369,6 +371,8 @@ class Tensor:
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
+        if self._array.dtype is _BFLOAT16:  # by way of float32, which NumPy has
+            return Tensor(_core.cast(self._array, _core.dtype.float32)).tolist()
         return self.numpy(force=True).tolist()
 
     def __len__(self) -> int:
@@ -420,8 +424,12 @@ class Tensor:
         return copy
 
     def __reduce__(self):
+        refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
+        values = np.asarray(_core.to_device(self._array, _CPU)).copy()  # of bfloat16, the bits
         place = (str(self.device),) if self.is_cuda else ()  # it comes back to where it was
-        return (_unpickle, (type(self), self.numpy(force=True).copy(), self._requires_grad, *place))
+        if self._array.dtype is _BFLOAT16:
+            place = (str(self.device), True)
+        return (_unpickle, (type(self), values, self._requires_grad, *place))
 
     @classmethod
     def _rebuild(cls, array: _core.Array, requires_grad: bool) -> Tensor:
@@ -431,8 +439,9 @@ class Tensor:
         return tensor
 
 
-def _unpickle(cls: type, array: np.ndarray, requires_grad: bool, device: str = "cpu") -> Tensor:
-    return cls._rebuild(_core.to_device(_core.clone(_core.from_buffer(array)), _core.device(device)), requires_grad)
+def _unpickle(cls: type, values: np.ndarray, requires_grad: bool, device: str = "cpu", bits: bool = False) -> Tensor:
+    array = _core.clone(_core.from_buffer(values, bits))
+    return cls._rebuild(_core.to_device(array, _core.device(device)), requires_grad)
 
 
 def tensor_method(function: Callable | None = None, *, name: str | None = None) -> Callable:

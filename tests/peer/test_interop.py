@@ -91,9 +91,8 @@ def test_what_cannot_be_shared_says_why():
     nc.from_dlpack(capsule)
     with pytest.raises(RuntimeError, match="only once"):
         torch.from_dlpack(capsule)
-    for dtype in (torch.half, torch.bfloat16, torch.complex64):
-        with pytest.raises(TypeError, match="from_dlpack: no dtype here"):
-            nc.from_dlpack(torch.zeros(2, dtype=dtype))
+    with pytest.raises(TypeError, match="from_dlpack: no dtype here"):
+        nc.from_dlpack(torch.zeros(2, dtype=torch.complex64))
     with pytest.raises(BufferError, match="require gradient"):
         nc.from_dlpack(torch.zeros(2, requires_grad=True))
     with pytest.raises(BufferError, match="require gradient"):

@@ -27,6 +27,8 @@ def run(roots, gradients, wanted, retain_graph: bool, create_graph: bool) -> lis
         target, index = edge
         key = (id(target), index)
         if type(target) is not Node:
+            if gradient._array.dtype is not target._array.dtype:  # of a parameter wider than what it met
+                gradient, fresh = gradient.to(target._array.dtype), True
             if targets is None or key in targets:
                 held = found.get(key)
                 found[key] = [target, gradient, fresh] if held is None else [target, held[1] + gradient, True]

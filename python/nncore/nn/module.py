@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 _TENSORS = {
+    _core.dtype.float16: "Half",
+    _core.dtype.bfloat16: "BFloat16",
     _core.dtype.float32: "Float",
     _core.dtype.float64: "Double",
     _core.dtype.int32: "Int",

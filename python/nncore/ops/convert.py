@@ -77,6 +77,8 @@ def _shorthand(name: str, dtype: _core.dtype):
 
 
 _shorthand("float", _core.dtype.float32)
+_shorthand("half", _core.dtype.float16)
+_shorthand("bfloat16", _core.dtype.bfloat16)
 _shorthand("double", _core.dtype.float64)
 _shorthand("int", _core.dtype.int32)
 _shorthand("long", _core.dtype.int64)

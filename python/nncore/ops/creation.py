@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nncore import _core
+from nncore.ops import numpy_view
+from nncore.ops.numpy_view import NUMPY_DTYPES, is_bfloat16
 from nncore.plans import recording
 from nncore.size import shape_arguments
 from nncore.tensor import Tensor, tensor_method
@@ -18,15 +20,7 @@ if TYPE_CHECKING:
     Device = _core.device | str | None
 
 _CPU = _core.device("cpu")
-_NUMPY_DTYPES = {
-    _core.dtype.float32: np.dtype(np.float32),
-    _core.dtype.float64: np.dtype(np.float64),
-    _core.dtype.int32: np.dtype(np.int32),
-    _core.dtype.int64: np.dtype(np.int64),
-    _core.dtype.uint8: np.dtype(np.uint8),
-    _core.dtype.bool: np.dtype(np.bool_),
-}
-_FROM_NUMPY = {numpy: ours for ours, numpy in _NUMPY_DTYPES.items()}
+_FROM_NUMPY = set(NUMPY_DTYPES.values())
 _default_dtype = _core.dtype.float32
 
 
@@ -36,10 +30,10 @@ def get_default_dtype() -> _core.dtype:
 
 
 def set_default_dtype(dtype: _core.dtype) -> None:
-    """Sets the dtype of `get_default_dtype`: float32 or float64."""
+    """Sets the dtype of `get_default_dtype`: float16, float32 or float64."""
     global _default_dtype
-    if not dtype.is_floating_point:
-        raise TypeError(f"set_default_dtype: expected float32 or float64, got {dtype}")
+    if dtype not in NUMPY_DTYPES or not dtype.is_floating_point:
+        raise TypeError(f"set_default_dtype: expected float16, float32 or float64, got {dtype}")
     _default_dtype = dtype
 
 
@@ -74,7 +68,7 @@ def tensor(
         array = _core.clone(data._array)
     else:
         recording.refuse_values("tensor")
-        array = _core.clone(_core.from_buffer(_as_numpy(data, dtype)))
+        array = _core.clone(numpy_view.from_numpy(_as_numpy(data, dtype)))
     array = _core.cast(array, dtype) if dtype is not None else array
     return _placed(array, device, requires_grad)
 
@@ -91,12 +85,14 @@ def _as_numpy(data: Any, dtype: _core.dtype | None = None) -> np.ndarray:
         array = np.asarray(data)
     except ValueError as error:
         raise ValueError(f"tensor: expected a sequence of equal lengths at each depth: {error}") from None
+    if is_bfloat16(array):
+        return array
     if array.dtype == object or array.dtype.kind in "USMmcV":
         raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
     if not typed and dtype is not None:
         _check_fit(array, dtype)
     elif not typed and array.dtype == np.float64 and (array.size or not hasattr(data, "dtype")):
-        array = array.astype(_NUMPY_DTYPES[_default_dtype])
+        array = array.astype(NUMPY_DTYPES[_default_dtype])
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype not in _FROM_NUMPY:
@@ -109,7 +105,7 @@ def _check_fit(array: np.ndarray, dtype: _core.dtype) -> None:
     """Refuses Python numbers that an integer dtype does not hold. (-1 is a uint8, of two's complement.)"""
     if dtype.is_floating_point or dtype is _core.dtype.bool or not array.size or array.dtype == bool:
         return
-    limits = np.iinfo(_NUMPY_DTYPES[dtype])
+    limits = np.iinfo(NUMPY_DTYPES[dtype])
     low = -limits.max if limits.min == 0 and array.dtype.kind == "i" else limits.min
     if not (low <= array.min() and array.max() <= limits.max):
         raise RuntimeError(f"tensor: value cannot be converted to type {dtype} without overflow")
@@ -126,7 +122,7 @@ def _lists(data: Any) -> Any:
 
 def as_tensor(data: Any, dtype: _core.dtype | None = None, device: Device = None) -> Tensor:
     """As `tensor`, but sharing memory with a NumPy array or tensor where dtype and device allow it."""
-    if isinstance(data, np.ndarray) and data.dtype in _FROM_NUMPY:
+    if isinstance(data, np.ndarray) and (data.dtype in _FROM_NUMPY or is_bfloat16(data)):
         data = from_numpy(data)
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
@@ -144,15 +140,15 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
-    if array.dtype not in _FROM_NUMPY:
+    if array.dtype not in _FROM_NUMPY and not is_bfloat16(array):
         raise TypeError(
-            "from_numpy: expected dtype float32, float64, int32, int64, uint8 or bool in native byte order, "
+            "from_numpy: expected dtype float16, float32, float64, int32, int64, uint8 or bool in native byte order, "
             f"got {array.dtype.str if array.dtype.byteorder in '<>' else array.dtype}"
         )
     if not array.flags.writeable:
         warnings.warn("from_numpy: the array is not writable; writing to the tensor is undefined", stacklevel=2)
     recording.refuse_values("from_numpy")
-    return Tensor(_core.from_buffer(array))
+    return Tensor(numpy_view.from_numpy(array))
 
 
 def from_dlpack(ext_tensor: Any, *, device: Device = None, copy: bool | None = None) -> Tensor:
@@ -303,7 +299,12 @@ _LONG = 1 << 30  # what is longer is first asked of the allocator, which refuses
 
 def _write(y: _core.Array, values: np.ndarray) -> None:
     """Puts the values, rounded to the dtype of y, into y."""
-    _core.copy(y, _core.from_buffer(np.ascontiguousarray(values, _NUMPY_DTYPES[y.dtype])))
+    _core.copy(y, _core.from_buffer(np.ascontiguousarray(values, _written_as(y.dtype))))
+
+
+def _written_as(dtype: _core.dtype) -> np.dtype:
+    """NumPy's dtype for values that are to become dtype: bfloat16 comes from float32."""
+    return NUMPY_DTYPES.get(dtype, np.dtype(np.float32))
 
 
 def _number(value) -> float:
@@ -334,7 +335,7 @@ def linspace(
         raise NotImplementedError("linspace: expected a dtype of numbers, got bool")
     y = _core.empty((steps,), dtype, _CPU)
     # Both ends rounded to the dtype, and each half counted from its own end, as in PyTorch.
-    start, end = (_NUMPY_DTYPES[dtype].type(_number(v)).item() for v in (start, end))
+    start, end = (_written_as(dtype).type(_number(v)).item() for v in (start, end))
     place, step = np.arange(steps), (end - start) / max(steps - 1, 1)
     values = np.where(place < steps // 2, start + step * place, end - step * (steps - 1 - place))
     _write(y, np.full(1, start) if steps == 1 else values)

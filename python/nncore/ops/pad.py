@@ -50,7 +50,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     for n, (left, right) in zip(extents[-spatial:], widths[-spatial:], strict=True):
         _check_extent(mode, n, left, right, at_least=int(spatial == 1 and mode != "circular"))
     if input._array.is_floating and 0 not in extents:
-        dtype = "float32" if input._array.dtype is _core.dtype.float32 else "float64"
+        dtype = "float64" if input._array.dtype is _core.dtype.float64 else "float32"
         axes = zip(extents[-spatial:], widths[-spatial:], strict=True)
         tables = [_table(mode, n, left, right, dtype) for n, (left, right) in axes]
         return resample(input, [t and t[0] for t in tables], [t and t[1] for t in tables])

@@ -161,6 +161,20 @@ def _finish(y: Tensor, requires_grad: bool) -> Tensor:
     return y.requires_grad_() if requires_grad else y
 
 
+_DIGITS = {_core.dtype.float16: 11, _core.dtype.bfloat16: 8}  # significant bits of those that rounding would bring to 1
+
+
+def _uniform(y: Tensor, generator: Generator | None, low: float, high: float) -> None:
+    """Fills y with numbers from [low, high): as many equally spaced ones as the dtype tells apart below 1."""
+    if y.dtype not in _DIGITS:
+        draw(_core.uniform_into, generator, y._array, Generator, low, high)
+        return
+    u = empty(tuple(y.shape), dtype=_core.dtype.float32, device=y.device)
+    draw(_core.uniform_into, generator, u._array, Generator, 0.0, 1.0)
+    steps = 2.0 ** _DIGITS[y.dtype]
+    _core.copy(y._array, ((u * steps).floor() * ((high - low) / steps) + low)._array)
+
+
 def rand(
     *size, generator: Generator | None = None, dtype=None, device: Device = None, requires_grad: bool = False
 ) -> Tensor:
@@ -170,7 +184,7 @@ def rand(
     nncore.Size([2, 3])
     """
     y = empty(*size, dtype=_floating("rand", dtype), device=device)
-    draw(_core.uniform_into, generator, y._array, Generator, 0.0, 1.0)
+    _uniform(y, generator, 0.0, 1.0)
     return _finish(y, requires_grad)
 
 
@@ -350,7 +364,7 @@ def uniform_(
     if low > to:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}")
     _filled("uniform_", self)
-    draw(_core.uniform_into, generator, self._array, Generator, float(low), float(to))
+    _uniform(self, generator, float(low), float(to))
     return self
 
 
@@ -390,7 +404,7 @@ def bernoulli_(self: Tensor, p: float | Tensor = 0.5, *, generator: Generator | 
     return self
 
 
-_BITS = {_core.dtype.float32: 24, _core.dtype.float64: 53, _core.dtype.uint8: 8, _core.dtype.bool: 1}
+_BITS = {**_DIGITS, _core.dtype.float32: 24, _core.dtype.float64: 53, _core.dtype.uint8: 8, _core.dtype.bool: 1}
 
 
 @tensor_method
