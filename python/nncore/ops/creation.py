@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -288,12 +289,28 @@ def arange(
     count = -((start - end) // step) if dtype is _core.dtype.int64 else math.ceil((end - start) / step)
     if not dtype.is_floating_point:
         start, step = int(start), int(step)
+    place = _place(device)
+    if place.type != "cpu" and count <= _SHORT:
+        return _finish(_core.clone(_counted_there(start, step, count, dtype, place)), requires_grad)
+    return _placed(_counted(start, step, count, dtype), device, requires_grad)
+
+
+def _counted(start, step, count: int, dtype: _core.dtype) -> _core.Array:
     y = _core.empty((count,), dtype, _CPU)  # first, because it refuses what is too large
     values = np.arange(count)
     _write(y, values if start == 0 and step == 1 else start + step * values)
-    return _placed(y, device, requires_grad)
+    return y
 
 
+@functools.lru_cache(maxsize=64)
+def _counted_there(start, step, count: int, dtype: _core.dtype, device: _core.device) -> _core.Array:
+    """The same on another device, brought there once, for all streams: a function that counts there can be captured."""
+    there = _core.to_device(_counted(start, step, count, dtype), device)
+    _core.synchronize(device)
+    return there
+
+
+_SHORT = 1 << 16  # what is longer is not kept
 _LONG = 1 << 30  # what is longer is first asked of the allocator, which refuses it in our words
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from nncore import _core
 from nncore.autograd import record
+from nncore.ops.creation import arange
 from nncore.ops.inplace import inplace_method
 from nncore.ops.shape import _diagonal_look, _dim, _part_backward_rule, diagonal
 from nncore.tensor import Tensor, tensor_method
@@ -17,9 +18,12 @@ def _triangle(name: str, input: Tensor, diagonal: int) -> Tensor:
     if input.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, got {list(input.shape)}")
     rows, columns = input._array.shape[-2:]
+    if input._array.device.type != "cpu":
+        row, column = (arange(n, device=input._array.device) for n in (rows, columns))
+        ends = row.unsqueeze(1) + diagonal
+        return input.masked_fill(column > ends if name == "tril" else column < ends, 0)
     make = _dropped if rows * columns <= 1 << 14 else _dropped.__wrapped__
-    mask = Tensor(_core.clone(_core.from_buffer(make(name, rows, columns, diagonal))))
-    return input.masked_fill(mask.to(input.device), 0)
+    return input.masked_fill(Tensor(_core.clone(_core.from_buffer(make(name, rows, columns, diagonal)))), 0)
 
 
 @functools.lru_cache(maxsize=32)
