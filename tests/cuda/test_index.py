@@ -91,6 +91,16 @@ def test_sorting(dtype, descending):
                     both(partial(nc.topk, k=keep, dim=dim, largest=descending), x)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nonzero(dtype):
+    rng = np.random.default_rng(4)
+    for shape in [(), (1,), (300,), (5, 0), (2049, 2), (3, 70, 30), (10, 3, 5, 33)]:
+        x = drawn(rng, shape, dtype)
+        both(lambda x: x.nonzero(), x)
+        both(lambda x: x[x != 0], x)
+        both(lambda x: (x != x).nonzero(), x)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
