@@ -6,8 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autograd import record
 from nncore.ops.activation import relu
 from nncore.ops.creation import zeros
+from nncore.ops.index import _scattered
 from nncore.ops.pointwise import sign
 from nncore.ops.pool import _extents, _stride, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 
@@ -100,11 +102,13 @@ def _max_unpool(spatial: int, input, indices, kernel_size, stride, padding, outp
     places = math.prod(size)
     flat = zeros(*lead, places, dtype=input.dtype, device=input.device)
     count = math.prod(input.shape[input.ndim - spatial :])
-    try:
-        y = flat.scatter(-1, indices.to(_core.dtype.int64).reshape(*lead, count), input.reshape(*lead, count))
-    except (IndexError, RuntimeError) as error:
-        raise RuntimeError(f"{name}: found an invalid max index for output size {list(size)}: {error}") from None
+    index, source = indices.to(_core.dtype.int64).reshape(*lead, count), input.reshape(*lead, count)
+    what = f"{name}: found an invalid max index for output size {list(size)}"  # said also where a GPU finds out
+    y = record(name, _scattered(what, flat, -1, index, source, False), (source,), _unpool_rule, (index,))
     return y.reshape(*lead, *size)
+
+
+_unpool_rule = (lambda gy, index: gy.gather(-1, index),)
 
 
 def _unpooled_size(input: Tensor, kernel: tuple, stride: tuple, padding: tuple, wanted: Sequence[int] | None) -> list:
