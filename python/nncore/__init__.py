@@ -9,6 +9,7 @@ Kernels in C++ and CUDA under a pure-Python autograd tape and layer API, with th
 
 from nncore import _core, autograd
 from nncore._core import device, dtype
+from nncore.autocast_mode import autocast, get_autocast_dtype, is_autocast_enabled
 from nncore.grad_mode import (
     enable_grad,
     inference_mode,
@@ -299,6 +300,7 @@ for _namespace in (globals(), vars(nn.functional), vars(linalg)):
 _guard_methods()
 
 _ON_DEMAND = (
+    "amp",
     "cuda",
     "models",
     "viz",

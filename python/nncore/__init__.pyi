@@ -254,6 +254,9 @@ from nncore._core import memory_stats as memory_stats
 from nncore._core import reset_peak_memory_stats as reset_peak_memory_stats
 from nncore._core import set_num_threads as set_num_threads
 from nncore._core import use_isa as use_isa
+from nncore.autocast_mode import autocast as autocast
+from nncore.autocast_mode import get_autocast_dtype as get_autocast_dtype
+from nncore.autocast_mode import is_autocast_enabled as is_autocast_enabled
 from nncore.grad_mode import enable_grad as enable_grad
 from nncore.grad_mode import inference_mode as inference_mode
 from nncore.grad_mode import is_grad_enabled as is_grad_enabled

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class _Mode(threading.local):
     enabled = True
     inference = False
+    autocast = None  # by kind of device, what nncore.autocast_mode casts to
     notes = None  # of the plan that is being recorded: nncore.plans.recording.Notes
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from nncore import _core
+from nncore.autocast_mode import casts_products
 from nncore.autograd import record
 from nncore.ops.apply import in_place, native, rule_of
 from nncore.ops.elementwise import where
@@ -115,6 +116,7 @@ _leaky_relu_rule = rule_of("leaky_relu")
 
 
 @tensor_method
+@casts_products("cpu", "cuda")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x where x > 0, else weight * x, with one weight, or one for each channel, dimension 1 (He et al. 2015).
 

@@ -6,6 +6,7 @@ import math
 import warnings
 
 from nncore import _core
+from nncore.autocast_mode import casts_products
 from nncore.grad_mode import _mode
 from nncore.ops.creation import ones, zeros
 from nncore.ops.dropout import dropout
@@ -19,6 +20,7 @@ from nncore.ops.softmax_xent import softmax
 from nncore.tensor import Tensor
 
 
+@casts_products("cpu", "cuda")
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,

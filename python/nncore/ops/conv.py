@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autocast_mode import casts_products
 from nncore.autograd import record
 from nncore.tensor import Tensor
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     Extents = int | Sequence[int]
 
 
+@casts_products("cpu", "cuda")
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -37,6 +39,7 @@ def conv1d(
     return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@casts_products("cpu", "cuda")
 def conv2d(
     input: Tensor,
     weight: Tensor,
@@ -70,6 +73,7 @@ def conv2d(
     return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
 
 
+@casts_products("cpu", "cuda")
 def conv3d(
     input: Tensor,
     weight: Tensor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autocast_mode import casts_products
 from nncore.autograd import record
 from nncore.ops.conv import _backward_input_rule, _extents
 from nncore.tensor import Tensor
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     Extents = int | Sequence[int]
 
 
+@casts_products("cpu", "cuda")
 def conv_transpose1d(
     input: Tensor,
     weight: Tensor,
@@ -35,6 +37,7 @@ def conv_transpose1d(
     return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@casts_products("cpu", "cuda")
 def conv_transpose2d(
     input: Tensor,
     weight: Tensor,
@@ -70,6 +73,7 @@ def conv_transpose2d(
     return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
+@casts_products("cpu", "cuda")
 def conv_transpose3d(
     input: Tensor,
     weight: Tensor,

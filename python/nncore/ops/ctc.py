@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import grad, is_grad_enabled, record
 from nncore.ops.creation import tensor
 from nncore.ops.elementwise import where
@@ -26,6 +27,7 @@ from nncore.tensor import Tensor
 _NEVER = -1e30
 
 
+@casts_wide("cpu", "cuda")
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.ops.creation import tensor
 from nncore.ops.elementwise import div, where
 from nncore.ops.index import broadcast_tensors, index_select
@@ -21,6 +22,7 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return vector_norm(x1 - x2 + eps, p, -1, keepdim)
 
 
+@casts_wide("cuda")
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (max(||x1||, eps) max(||x2||, eps)) along dim. x1 and x2 broadcast; RuntimeError if both are integer.
 
@@ -41,6 +43,7 @@ def _unit(x: Tensor, dim: int, eps: float) -> Tensor:
     return x / where(value < eps, length - value + eps, length)
 
 
+@casts_wide("cpu", "cuda")
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
     """||x1[..., i, :] - x2[..., j, :]||_p for every pair: [..., P, M] and [..., R, M] give [..., P, R].
 
@@ -61,6 +64,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_fo
     return vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
 
 
+@casts_wide("cuda")
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     """||input[i] - input[j]||_p for i < j: the N (N - 1) / 2 distances between rows of [N, M].
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import is_grad_enabled, record
 from nncore.ops.apply import BinaryRule, Number, native, operand, record_binary, zeros_like
 from nncore.ops.inplace import before, check_writable, inplace_method, write
@@ -144,6 +145,7 @@ _fmod_rule = BinaryRule(lambda gz, x, y: gz, lambda gz, x, y: -gz * div(x, y, ro
 
 
 @tensor_method
+@casts_wide("cuda")
 def pow(input: Tensor | Number, exponent: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """input to the power of exponent. Integers to negative integer numbers raise RuntimeError.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nncore import _core
+from nncore.autocast_mode import casts_products
 from nncore.autograd import record
 from nncore.ops.inplace import inplace_method
 from nncore.ops.reduce import unbroadcast
@@ -10,6 +11,7 @@ from nncore.tensor import Tensor, tensor_method
 
 
 @tensor_method
+@casts_products("cpu", "cuda")
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The product of matrices, y[..., m, n] = sum over k of input[..., m, k] * other[..., k, n].
 
@@ -22,6 +24,10 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     >>> nc.matmul(nc.tensor([[1.0, 2.0], [3.0, 4.0]]), nc.tensor([1.0, -1.0]))
     tensor([-1., -1.])
     """
+    return _product(input, other)
+
+
+def _product(input: Tensor, other: Tensor) -> Tensor:
     y = Tensor(_core.matmul(input._array, other._array))
     return record("matmul", y, (input, other), _matmul_rule, (input, other))
 
@@ -75,6 +81,7 @@ def _check(name: str, what: str, a: Tensor, a_ndim: int, b: Tensor, b_ndim: int)
 
 
 @tensor_method
+@casts_products("cpu", "cuda")
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices: y[m, n] = sum over k of input[m, k] * mat2[k, n].
 
@@ -88,6 +95,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @tensor_method
+@casts_products("cpu", "cuda")
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two batches of matrices: y[b] = input[b] @ mat2[b].
 
@@ -103,6 +111,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
 
 
 @tensor_method
+@casts_products("cuda")
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """A matrix times a vector: y[m] = sum over k of input[m, k] * vec[k].
 
@@ -110,7 +119,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     tensor([3., 7.])
     """
     _check("mv", "a matrix and a vector", input, 2, vec, 1)
-    return matmul(input, vec)
+    return _product(input, vec)
 
 
 @tensor_method
@@ -121,7 +130,7 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
     tensor(11.)
     """
     _check("dot", "two vectors", input, 1, tensor, 1)
-    return matmul(input, tensor)
+    return _product(input, tensor)
 
 
 @tensor_method
@@ -133,7 +142,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
             [6., 8.]])
     """
     _check("outer", "two vectors", input, 1, vec2, 1)
-    return matmul(input.reshape(-1, 1), vec2.reshape(1, -1))
+    return _product(input.reshape(-1, 1), vec2.reshape(1, -1))
 
 
 _product_only_rule = (lambda gy: gy, lambda gy: gy * 0.0)
@@ -153,6 +162,7 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: float, alpha: float) -> Te
 
 
 @tensor_method
+@casts_products("cpu", "cuda")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2), where input broadcasts to the product's shape.
 
@@ -166,6 +176,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: 
 
 
 @tensor_method
+@casts_products("cpu", "cuda")
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2) for batches of matrices; input broadcasts to the product's shape.
 
@@ -178,6 +189,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, a
     return _scaled_sum(input, bmm(batch1, batch2), beta, alpha)
 
 
+@casts_products("cpu", "cuda")
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y[..., n] = sum over k of input[..., k] * weight[n, k] + bias[n], in one pass over y.
 
@@ -228,8 +240,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
             f"{list(input2.shape)} and {list(weight.shape)}"
         )
     rows = _rows(input1)
-    halves = matmul(input1.reshape(rows, input1.shape[-1]), weight)  # [O, rows, J]
-    y = matmul(halves.permute(1, 0, 2), input2.reshape(rows, input2.shape[-1], 1)).reshape(*lead, weight.shape[0])
+    halves = _product(input1.reshape(rows, input1.shape[-1]), weight)  # [O, rows, J]
+    y = _product(halves.permute(1, 0, 2), input2.reshape(rows, input2.shape[-1], 1)).reshape(*lead, weight.shape[0])
     return y if bias is None else y + bias.expand(y.shape)
 
 

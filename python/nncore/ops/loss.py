@@ -6,6 +6,7 @@ import math
 import warnings
 
 from nncore import autograd
+from nncore.autocast_mode import casts_wide
 from nncore.ops.activation import logsigmoid, relu, sigmoid, softplus
 from nncore.ops.apply import fit
 from nncore.ops.elementwise import where
@@ -65,6 +66,7 @@ def _warn_of_broadcasting(input, target):
         )
 
 
+@casts_wide("cpu", "cuda")
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -86,6 +88,7 @@ def mse_loss(
     return _weighted(square(difference), weight, input, reduction)
 
 
+@casts_wide("cpu", "cuda")
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -100,6 +103,7 @@ def l1_loss(
     return _weighted((input - target).abs(), weight, input, reduction)
 
 
+@casts_wide("cpu", "cuda")
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -117,6 +121,7 @@ def smooth_l1_loss(
     return reduced(huber(difference, beta, 1.0) if beta else difference.abs(), reduction)
 
 
+@casts_wide("cpu", "cuda")
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ):
@@ -128,6 +133,7 @@ def huber_loss(
     return _weighted(huber(input - target, delta, delta), weight, input, reduction, mean_of_weights=False)
 
 
+@casts_wide("cpu", "cuda")
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -230,6 +236,7 @@ def _slope(x, t, pos_weight):
     return (1 - t + pos_weight * t) * sigmoid(x) - pos_weight * t
 
 
+@casts_wide("cpu", "cuda")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -256,6 +263,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss, reduction)
 
 
+@casts_wide("cpu", "cuda")
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -290,6 +298,7 @@ def kl_div(
     return loss / input.shape[0] if by_rows and input.ndim > 0 else loss
 
 
+@casts_wide("cpu", "cuda")
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.ops.activation import logsigmoid, relu
 from nncore.ops.creation import arange
 from nncore.ops.distance import pairwise_distance
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 # ---- two scores, or one ----
 
 
+@casts_wide("cpu", "cuda")
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -45,6 +47,7 @@ def hinge_embedding_loss(
     return reduced(apart + where(target != -1, input, 0.0), reduction)
 
 
+@casts_wide("cpu", "cuda")
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -68,6 +71,7 @@ def margin_ranking_loss(
     return reduced(clamp_min(-target * (input1 - input2) + float(margin), 0), reduction)
 
 
+@casts_wide("cpu", "cuda")
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -104,6 +108,7 @@ def _check_classes(operation: str, target: Tensor, least: int, classes: int) -> 
     require((target >= least) & (target < classes), RuntimeError, expected)
 
 
+@casts_wide("cpu", "cuda")
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -143,6 +148,7 @@ def multi_margin_loss(
     return reduced(loss if target.ndim else loss.reshape(()), reduction)
 
 
+@casts_wide("cpu", "cuda")
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -196,6 +202,7 @@ def multilabel_soft_margin_loss(
 # ---- vectors ----
 
 
+@casts_wide("cpu", "cuda")
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -227,6 +234,7 @@ def cosine_embedding_loss(
     return reduced(alike + where(target == -1, clamp_min(cosine - margin, 0), 0.0), reduction)
 
 
+@casts_wide("cpu", "cuda")
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,

@@ -16,11 +16,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import record
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_HALVES = (_core.dtype.float16, _core.dtype.bfloat16)  # whose parameters and statistics may be float32
 
 
 class _Groups(NamedTuple):
@@ -154,8 +158,8 @@ def batch_norm(
     given, move towards them in place: running = (1 - momentum) * running + momentum * m, the variance there divided by
     the number less one. Otherwise m and v are the running statistics, and constants.
 
-    Shapes: input [N, C, ...], the others [C]; all of input's dtype, float32 or float64. Raises ValueError when training
-    on one value per channel, RuntimeError where shapes or dtypes do not fit or there are no statistics to use.
+    Shapes: input [N, C, ...], the others [C]; all of input's dtype, or float32 beside one of 16 bits. Raises ValueError
+    when training on one value per channel, RuntimeError where shapes or dtypes do not fit or statistics are missing.
 
     Source: Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
     shift", 2015.
@@ -255,7 +259,8 @@ def _check_channels(name: str, input: Tensor, channels: int, running_mean, runni
             continue
         if given._array.numel != channels:
             raise RuntimeError(f"{name}: {what} should contain {channels} elements not {given.numel()}")
-        if given._array.dtype is not dtype:
+        wider = dtype in _HALVES and given._array.dtype is _core.dtype.float32
+        if given._array.dtype is not dtype and not wider:
             raise RuntimeError(f"{name}: expected {what} of the input's dtype {dtype}, got {given.dtype}")
     if any(s is not None and s._requires_grad for s in (running_mean, running_var)):
         raise RuntimeError(f"{name}: not differentiable with respect to running_mean and running_var")
@@ -264,6 +269,7 @@ def _check_channels(name: str, input: Tensor, channels: int, running_mean, runni
 # ---- groups of channels of a sample ----
 
 
+@casts_wide("cuda")
 def group_norm(
     input: Tensor,
     num_groups: int,
@@ -308,6 +314,7 @@ def group_norm(
 # ---- the last dimensions of a sample ----
 
 
+@casts_wide("cuda")
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],

@@ -6,6 +6,7 @@ import builtins
 import math
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import record
 from nncore.ops.apply import Number, fit, native, rule_of, zeros_like
 from nncore.ops.elementwise import where
@@ -130,6 +131,7 @@ _sqrt_rule = (lambda gy, y: gy / (y * 2),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """1 / sqrt(x).
 
@@ -144,6 +146,7 @@ _rsqrt_rule = (lambda gy, y: gy * (y * y * y) * -0.5,)
 
 
 @tensor_method
+@casts_wide("cuda")
 def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """1 / x.
 

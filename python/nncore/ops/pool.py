@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import is_grad_enabled, record
 from nncore.ops.require import require
 from nncore.tensor import Tensor
@@ -278,6 +279,7 @@ def avg_pool2d(
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@casts_wide("cpu")
 def avg_pool3d(
     input: Tensor,
     kernel_size: Extents,
@@ -330,6 +332,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: OutputSize) -> Tensor:
     return _adaptive_avg_pool(2, input, output_size)
 
 
+@casts_wide("cpu")
 def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
     """As `adaptive_avg_pool1d` for [N, C, D, H, W] or [C, D, H, W]; None keeps the extent of the input."""
     return _adaptive_avg_pool(3, input, output_size)

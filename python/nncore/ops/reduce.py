@@ -7,6 +7,7 @@ from collections import namedtuple
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import record
 from nncore.tensor import Tensor, tensor_method
 
@@ -51,6 +52,7 @@ def _elements(shape: tuple, dims: tuple | None) -> int:
 
 
 @tensor_method
+@casts_wide("cuda")
 def sum(input: Tensor, dim: Dims = None, keepdim: bool = False, *, dtype: _core.dtype | None = None) -> Tensor:
     """The sum over the dimensions `dim`, or over all; integers and booleans add up in int64.
 
@@ -106,6 +108,7 @@ def unbroadcast(g: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 @tensor_method
+@casts_wide("cuda")
 def cumsum(input: Tensor, dim: int, *, dtype: _core.dtype | None = None) -> Tensor:
     """y[i] = x[0] + ... + x[i] along a dimension; integers and booleans add up in int64.
 
@@ -123,6 +126,7 @@ _cumsum_rule = (lambda gy, dim: gy.flip(dim).cumsum(dim).flip(dim),)
 
 
 @tensor_method
+@casts_wide("cpu", "cuda")
 def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: _core.dtype | None = None) -> Tensor:
     """The product over a dimension, or over all elements; 1 for none.
 
@@ -175,6 +179,7 @@ _prod_rule = (_prod_gradient,)
 
 
 @tensor_method
+@casts_wide("cuda")
 def cumprod(input: Tensor, dim: int, *, dtype: _core.dtype | None = None) -> Tensor:
     """y[i] = x[0] * ... * x[i] along a dimension.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nncore import _core, autograd
+from nncore.autocast_mode import casts_products
 from nncore.autograd import is_grad_enabled, record
 from nncore.ops.activation import relu, sigmoid, tanh
 from nncore.ops.creation import arange, tensor, zeros
@@ -190,6 +191,7 @@ def _lengths(name: str, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
     return lengths.to(x.device, _core.dtype.int64)
 
 
+@casts_products("cpu", "cuda")
 def lstm(
     input: Tensor,
     hx: Sequence[Tensor],
@@ -228,6 +230,7 @@ def lstm(
     )
 
 
+@casts_products("cpu", "cuda")
 def gru(
     input: Tensor,
     hx: Tensor,
@@ -259,6 +262,7 @@ def gru(
     )
 
 
+@casts_products("cpu", "cuda")
 def rnn_tanh(
     input: Tensor,
     hx: Tensor,
@@ -285,6 +289,7 @@ def rnn_tanh(
     )
 
 
+@casts_products("cpu", "cuda")
 def rnn_relu(
     input: Tensor,
     hx: Tensor,
@@ -334,6 +339,7 @@ def _cell(name: str, mode: str, input: Tensor, states: Sequence[Tensor], w_ih: T
     return _layer(mode, _Inputs(input.unsqueeze(0), h0, c0, w_ih, w_hh, b_ih, b_hh), None, False)[1:]
 
 
+@casts_products("cuda")
 def lstm_cell(
     input: Tensor,
     hx: Sequence[Tensor],
@@ -353,6 +359,7 @@ def lstm_cell(
     return _cell("lstm_cell", "lstm", input, hx, w_ih, w_hh, b_ih, b_hh)
 
 
+@casts_products("cuda")
 def gru_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
@@ -364,6 +371,7 @@ def gru_cell(
     return _cell("gru_cell", "gru", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 
+@casts_products("cuda")
 def rnn_tanh_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
@@ -375,6 +383,7 @@ def rnn_tanh_cell(
     return _cell("rnn_tanh_cell", "tanh", input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
 
 
+@casts_products("cuda")
 def rnn_relu_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:

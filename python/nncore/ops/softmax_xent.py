@@ -6,6 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import record
 from nncore.ops.elementwise import where
 from nncore.tensor import Tensor, tensor_method
@@ -29,6 +30,7 @@ def _prepare(name: str, input: Tensor, dim: int | None, dtype: _core.dtype | Non
 
 
 @tensor_method
+@casts_wide("cuda")
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: _core.dtype | None = None) -> Tensor:
     """e^x over the sum of e^x along dim, computed as e^(x - max x), which cannot overflow.
 
@@ -55,6 +57,7 @@ _softmax_backward_rule = (
 )
 
 
+@casts_wide("cuda")
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: _core.dtype | None = None) -> Tensor:
     """The softmax of -x.
 
@@ -65,6 +68,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 
 
 @tensor_method
+@casts_wide("cuda")
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: _core.dtype | None = None
 ) -> Tensor:
@@ -107,6 +111,7 @@ def _weight(weight: Tensor | None):
     return None if weight is None else weight._array
 
 
+@casts_wide("cpu", "cuda")
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -148,6 +153,7 @@ _nll_loss_rule = (nll_loss_backward,)
 _nll_loss_backward_rule = (_nll,)  # the loss is linear in its input
 
 
+@casts_wide("cpu", "cuda")
 def cross_entropy(
     input: Tensor,
     target: Tensor,

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import record
 from nncore.ops.reduce import _elements, _evenly, _kept, dims_of
 from nncore.tensor import Tensor, tensor_method
@@ -164,6 +165,7 @@ _norm_rule = (_norm_gradient,)
 
 
 @tensor_method
+@casts_wide("cuda")
 def norm(input: Tensor, p: float | str | None = "fro", dim: Dims = None, keepdim: bool = False, dtype=None) -> Tensor:
     """The p-norm of the elements over the dimensions, `linalg.vector_norm`; "fro" is 2.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 
 from nncore import _core
+from nncore.autocast_mode import casts_wide
 from nncore.autograd import record
 from nncore.ops.apply import native
 from nncore.ops.inplace import inplace_method
@@ -17,6 +18,7 @@ _LN2, _LN10 = math.log(2), math.log(10)
 
 
 @tensor_method
+@casts_wide("cuda")
 def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """e^x. Error at most 1 ulp.
 
@@ -45,6 +47,7 @@ _exp2_rule = (lambda gy, y: gy * (y * _LN2),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """e^x - 1, exact to 2 ulp also where x is small.
 
@@ -59,6 +62,7 @@ _expm1_rule = (lambda gy, y: gy * (y + 1),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The natural logarithm; NaN below 0. Error at most 1 ulp.
 
@@ -72,6 +76,7 @@ _log_rule = (lambda gy, x: gy / x,)
 
 
 @tensor_method
+@casts_wide("cuda")
 def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The logarithm to base 2.
 
@@ -85,6 +90,7 @@ _log2_rule = (lambda gy, x: gy / (x * _LN2),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The logarithm to base 10.
 
@@ -98,6 +104,7 @@ _log10_rule = (lambda gy, x: gy / (x * _LN10),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """log(1 + x), exact to 1 ulp also where x is small.
 
@@ -137,6 +144,7 @@ _cos_rule = (lambda gy, x: -gy * sin(x),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The tangent of x, in radians.
 
@@ -151,6 +159,7 @@ _tan_rule = (lambda gy, y: gy * (y * y + 1),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The angle in [-pi/2, pi/2] whose sine is x; NaN where there is none.
 
@@ -164,6 +173,7 @@ _asin_rule = (lambda gy, x: gy * rsqrt(1 - x * x),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The angle in [0, pi] whose cosine is x; NaN where there is none.
 
@@ -190,6 +200,7 @@ _atan_rule = (lambda gy, x: gy / (x * x + 1),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """(e^x - e^-x) / 2.
 
@@ -203,6 +214,7 @@ _sinh_rule = (lambda gy, x: gy * cosh(x),)
 
 
 @tensor_method
+@casts_wide("cuda")
 def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """(e^x + e^-x) / 2.
 

@@ -145,7 +145,8 @@ class Captured:
             return self._function(*args, **kwargs)
         if _switch.off or _OFF:
             return _detached(self._function(*args, **kwargs))
-        surroundings = (_mode.enabled, _mode.inference, get_default_dtype())
+        casts = _mode.autocast and tuple((kind, setting.dtype) for kind, setting in _mode.autocast.items())
+        surroundings = (_mode.enabled, _mode.inference, get_default_dtype(), casts)
         plan, before = getattr(self._last, "used", (None, ()))
         if plan is not None and not kwargs and before == surroundings and plan.takes(args) and plan.run(args):
             return plan.result()
