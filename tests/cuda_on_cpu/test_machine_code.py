@@ -1,5 +1,6 @@
-"""What the CUDA compiler makes of the products and convolutions: no warning, no spilled register, and the instructions
-that their speed rests on. Skipped where nvcc, or for the instructions the disassembler, is missing."""
+"""What the CUDA compiler makes of the kernels: no warning, no spilled register, and the instructions that the speed of
+products, convolutions and of kernels bound by memory rests on. Skipped where nvcc, or for the instructions the
+disassembler, is missing."""
 
 import importlib.util
 import os
@@ -24,6 +25,8 @@ SOURCES = {
     "conv_unfold": ["90a"],
     "strided": ["75", "90a"],
     "elementwise": ["90a"],
+    "softmax_xent": ["90a"],
+    "softmax_xent_loss": ["90a"],
 }
 FLAGS = (
     "-std=c++20 -DNN_ISA=cuda -Werror all-warnings -Xcompiler -Wall,-Wextra -Xptxas -v,-warn-spills,-warn-lmem-usage"
@@ -42,15 +45,30 @@ def compile_for(name: str, architecture: str, target: Path) -> str:
     return result.stdout + result.stderr
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """compiled(name, architecture): the object of a file, and what the compiler said; each is compiled once."""
+    folder, made = tmp_path_factory.mktemp("machine_code"), {}
+
+    def compiled(name: str, architecture: str = "90a") -> tuple[Path, str]:
+        target = folder / f"{name}_{architecture}.o"
+        if target not in made:
+            made[target] = compile_for(name, architecture, target)
+        return target, made[target]
+
+    return compiled
+
+
 @pytest.mark.parametrize(("name", "architecture"), [(n, a) for n, all_of in SOURCES.items() for a in all_of])
-def test_no_warnings_and_no_spills(tmp_path, name, architecture):
-    said = compile_for(name, architecture, tmp_path / "object.o")
+def test_no_warnings_and_no_spills(compiled, name, architecture):
+    _, said = compiled(name, architecture)
     assert not re.search(r"C75\d\d|warning", said), said
     for spilled in re.findall(r"(\d+) bytes spill", said):
         assert spilled == "0", said
 
 
-def disassemble(target: Path) -> str:
+def disassemble(target: Path, functions: list[str] | None = None) -> str:
+    """The instructions of an object, or of some of its functions."""
     spec = importlib.util.find_spec("nvidia")
     roots = [Path(p) for p in spec.submodule_search_locations] if spec else []
     folders = [str(p.parent) for root in roots for p in root.glob("*/bin/nvdisasm")]
@@ -58,7 +76,10 @@ def disassemble(target: Path) -> str:
     tool = shutil.which("cuobjdump", path=path)
     if tool is None or shutil.which("nvdisasm", path=path) is None:
         pytest.skip("needs cuobjdump and nvdisasm")
-    result = subprocess.run([tool, "-sass", target], capture_output=True, text=True, env=dict(os.environ, PATH=path))
+    only = ["-fun", ",".join(functions)] if functions else []
+    result = subprocess.run(
+        [tool, "-sass", *only, target], capture_output=True, text=True, env=dict(os.environ, PATH=path)
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -76,9 +97,32 @@ def disassemble(target: Path) -> str:
         ("conv_mma", ["LDGSTS.E ", "LDSM.16.M88.4", "HMMA.1688.F32.TF32"]),
     ],
 )
-def test_instructions(tmp_path, name, instructions):
-    compile_for(name, "90a", tmp_path / "object.o")
-    code = disassemble(tmp_path / "object.o")
+def test_instructions(compiled, name, instructions):
+    code = disassemble(compiled(name)[0])
     assert not re.search(r"\b(LDL|STL)\b", code), "local memory"
     for instruction in instructions:
         assert instruction in code, f"no {instruction}"
+
+
+# Kernels bound by memory: file, kernel with what it is made for, as in the mangled name, and how many there are.
+WIDE = [
+    ("elementwise", r"unary_kernelINS0_\d+(?:ReLU|GELU|Exp|Tanh|Sigmoid)E[fd]", 10),
+    ("elementwise", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E[fd]", 8),
+    ("elementwise", r"binary_kernelINS0_\d+(?:Add|Sub|Mul)E[fdil]", 12),
+    ("softmax_xent", r"softmax_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
+    ("softmax_xent", r"softmax_backward_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
+    ("softmax_xent_loss", r"cross_entropy_backward_kernelINS0_\d+BlockTeamE[fd]", 2),
+]
+
+
+@pytest.mark.parametrize(("name", "kernel", "count"), WIDE)
+def test_memory_is_read_and_written_16_bytes_at_a_time(compiled, name, kernel, count):
+    target, said = compiled(name)
+    functions = [f for f in re.findall(r"entry function '(\w+)'", said) if re.search(kernel, f)]
+    assert len(functions) == count, functions
+    parts = disassemble(target, functions).split("Function : ")[1:]
+    assert len(parts) == count
+    for part in parts:
+        assert "LDG.E.128" in part, part[:200]
+        assert "STG.E.128" in part, part[:200]
+        assert not re.search(r"\b(LDL|STL)\b", part), part[:200]
