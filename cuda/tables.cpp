@@ -16,7 +16,8 @@
   X(SoftmaxXent, softmax_xent) \
   X(Index, index)              \
   X(Reduce, reduce)            \
-  X(Scan, scan)
+  X(Scan, scan)                \
+  X(Pool, pool)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -55,7 +56,6 @@ const ElementwiseKernels elementwise_kernels = {
 };
 
 #define NN_NOT_YET(Family, family) const Family##Kernels& family##_kernels = not_yet<Family##Kernels>();
-NN_NOT_YET(Pool, pool)
 NN_NOT_YET(Ctc, ctc)
 NN_NOT_YET(Norm, norm)
 NN_NOT_YET(Probe, probe)

@@ -4,6 +4,18 @@
 
 namespace nn {
 
+namespace {
+
+// kernel_size, stride, padding, dilation and ceil_mode; None for adaptive windows.
+using Windows = std::optional<std::tuple<Dims, Dims, Dims, Dims, bool>>;
+
+std::optional<PoolWindows> windows_of(const Windows& given) {
+  if (!given) return std::nullopt;
+  return std::apply([](const auto&... part) { return PoolWindows{part...}; }, *given);
+}
+
+}  // namespace
+
 void bind_pool(py::module_& module) {
   OpModule m(module, {.mixed = Mixed::by_first_array});  // tables of resample are float32
   m.def(
@@ -15,9 +27,18 @@ void bind_pool(py::module_& module) {
       py::arg("ceil_mode"), py::arg("want_index"), Nogil());
   m.def("adaptive_max_pool", adaptive_max_pool, py::arg("input"), py::arg("output_size"), py::arg("want_index"),
         Nogil());
-  m.def("max_pool_backward", max_pool_backward, py::arg("gy"), py::arg("index"), py::arg("shape"), py::arg("spatial"),
-        Nogil());
-  m.def("max_pool_gather", max_pool_gather, py::arg("input"), py::arg("index"), py::arg("spatial"), Nogil());
+  m.def(
+      "max_pool_backward",
+      [](const Array& gy, const Array& index, const Dims& shape, int spatial, const Windows& windows) {
+        return max_pool_backward(gy, index, shape, spatial, windows_of(windows));
+      },
+      py::arg("gy"), py::arg("index"), py::arg("shape"), py::arg("spatial"), py::arg("windows"), Nogil());
+  m.def(
+      "max_pool_gather",
+      [](const Array& input, const Array& index, int spatial, const Windows& windows) {
+        return max_pool_gather(input, index, spatial, windows_of(windows));
+      },
+      py::arg("input"), py::arg("index"), py::arg("spatial"), py::arg("windows"), Nogil());
   m.def(
       "avg_pool",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding, bool ceil_mode,

@@ -104,12 +104,16 @@ void check_gradient(const char* operation, const Array& gy, const Dims& pooled, 
         info(gy.dtype).name);
 }
 
-MaxPoolIndexArgs index_args(const Array& gx, const Array& gy, const Array& index, int spatial) {
+MaxPoolIndexArgs index_args(const Array& gx, const Array& gy, const Array& index, int spatial,
+                            const std::optional<PoolWindows>& windows) {
   check_same_device("max_pool", gy, index);
   check(index.dtype == DType::int32 && index.is_contiguous(), "max_pool: expected the index that max_pool made");
-  const auto plane = [spatial](const Dims& shape) { return Dims(shape.end() - spatial, shape.end()).product(); };
-  const int64_t planes = Dims(gx.shape.begin(), gx.shape.end() - spatial).product();
-  return {gx.dtype, planes, plane(gx.shape), plane(gy.shape), gx.data(), gy.data(), index.as<int32_t>()};
+  const Dims out(gy.shape.end() - spatial, gy.shape.end());
+  const PoolGeometry g = windows ? window_geometry("max_pool_backward", gx.shape, *windows)
+                                 : adaptive_geometry("max_pool_backward", gx.shape, out);
+  check(with_spatial(gx.shape, g, spatial) == gy.shape, "max_pool_backward: expected the windows that made ", gy.shape,
+        " of ", gx.shape);
+  return {gx.dtype, g, gx.data(), gy.data(), index.as<int32_t>()};
 }
 
 Array run_avg(const Array& input, const PoolGeometry& g, int spatial, bool count_include_pad, int64_t divisor) {
@@ -144,19 +148,20 @@ std::tuple<Array, std::optional<Array>> adaptive_max_pool(const Array& x, const 
   return run_max(x, adaptive_geometry("adaptive_max_pool", x.shape, output_size), output_size.size(), want_index);
 }
 
-Array max_pool_backward(const Array& gradient, const Array& index, const Dims& shape, int spatial) {
+Array max_pool_backward(const Array& gradient, const Array& index, const Dims& shape, int spatial,
+                        const std::optional<PoolWindows>& windows) {
   check_gradient("max_pool_backward", gradient, index.shape, shape, spatial);
   const Array gy = contiguous(gradient);
   const Array gx = empty(shape, gy.dtype, gy.device());
-  launch(kernels(gy.device()).pool.max_backward, index_args(gx, gy, index, spatial), gy.device());
+  launch(kernels(gy.device()).pool.max_backward, index_args(gx, gy, index, spatial, windows), gy.device());
   return gx;
 }
 
-Array max_pool_gather(const Array& input, const Array& index, int spatial) {
+Array max_pool_gather(const Array& input, const Array& index, int spatial, const std::optional<PoolWindows>& windows) {
   check_gradient("max_pool_gather", input, input.shape, index.shape, spatial);
   const Array x = contiguous(input);
   const Array y = empty(index.shape, x.dtype, x.device());
-  launch(kernels(x.device()).pool.max_gather, index_args(x, y, index, spatial), x.device());
+  launch(kernels(x.device()).pool.max_gather, index_args(x, y, index, spatial, windows), x.device());
   return y;
 }
 

@@ -20,9 +20,10 @@ std::tuple<Array, std::optional<Array>> max_pool(const Array& x, const PoolWindo
 std::tuple<Array, std::optional<Array>> adaptive_max_pool(const Array& x, const Dims& output_size, bool want_index);
 
 // gy added to zeros of `shape` at the positions `index`, and the elements of x at the positions, over the last
-// `spatial` dimensions.
-Array max_pool_backward(const Array& gy, const Array& index, const Dims& shape, int spatial);
-Array max_pool_gather(const Array& x, const Array& index, int spatial);
+// `spatial` dimensions. `windows` are those that the positions were found with; none stands for adaptive ones.
+Array max_pool_backward(const Array& gy, const Array& index, const Dims& shape, int spatial,
+                        const std::optional<PoolWindows>& windows);
+Array max_pool_gather(const Array& x, const Array& index, int spatial, const std::optional<PoolWindows>& windows);
 
 // The mean of each window; divisor 0 counts its elements.
 Array avg_pool(const Array& x, const PoolWindows& windows, bool count_include_pad, int64_t divisor);

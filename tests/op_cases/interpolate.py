@@ -88,9 +88,9 @@ def bilinear(x, size=None, scale_factor=None):
 
 def resampled(x, *tables):
     """resample by tables that are given as nested lists of numbers."""
-    kind, extents = np.dtype(str(x.dtype).split(".")[1]), x.shape[x.ndim - len(tables) :]
+    kind, extents, device = np.dtype(str(x.dtype).split(".")[1]), x.shape[x.ndim - len(tables) :], x._array.device
     made = [
-        t and with_adjoint(np.array(t[0], np.int64), np.array(t[1], kind), n)
+        t and with_adjoint(np.array(t[0], np.int64), np.array(t[1], kind), n, device)
         for t, n in zip(tables, extents, strict=True)
     ]
     return resample(x, [t and t[0] for t in made], [t and t[1] for t in made])
@@ -124,14 +124,15 @@ def wrong_maps(draw: Draw):
 
 def wrong_places(draw: Draw):
     """The tables as the kernel takes them, which are checked before any element is read."""
-    yield Wrong((draw.normal(2, 3), 4), RuntimeError, r"resample: index 4 is not in \[0, 3\]")
-    yield Wrong((draw.normal(2, 3), -1), RuntimeError, r"resample: index -1 is not in \[0, 3\]")
+    yield Wrong((draw.normal(2, 3), 4), RuntimeError, "resample: expected an index from 0 to 3, got 4")
+    yield Wrong((draw.normal(2, 3), -1), RuntimeError, "resample: expected an index from 0 to 3, got -1")
     yield Wrong((draw.normal(2, 3), 0, 2), RuntimeError, r"index \[taps, out\] and weights of its shape.*and \[1, 2\]")
 
 
 def at_place(x, place: int, weights: int = 1):
     """The element of each row at a place."""
-    table = [(nc.tensor([[place]], dtype=nc.int32)._array, nc.ones(1, weights, dtype=x.dtype)._array)]
+    index, weight = nc.tensor([[place]], dtype=nc.int32), nc.ones(1, weights, dtype=x.dtype)
+    table = [(index.to(x.device)._array, weight.to(x.device)._array)]
     return resample(x, table, table)
 
 

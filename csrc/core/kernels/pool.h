@@ -1,6 +1,7 @@
 // Contracts of pooling: the largest or the mean element of each window.
 #pragma once
 
+#include "core/kernels/fault.h"
 #include "core/kernels/kernel.h"
 
 namespace nn {
@@ -34,10 +35,10 @@ struct MaxPoolArgs {
 //   max_gather     gy[p, o] = gx[p, index[p, o]], the derivative of max_backward
 struct MaxPoolIndexArgs {
   DType dtype;
-  int64_t planes, in_plane, out_plane;
-  void* gx;              // [planes, in_plane]
-  void* gy;              // [planes, out_plane]
-  const int32_t* index;  // [planes, out_plane], each in [0, in_plane)
+  PoolGeometry geometry;
+  void* gx;              // [planes, in...]
+  void* gy;              // [planes, out...]
+  const int32_t* index;  // [planes, out...], each in the window of its output, or wherever max_forward put it
 };
 
 // forward: y = the sum of each window over its divisor; backward: x = the gradient, from y holding gy.
@@ -58,8 +59,9 @@ struct AvgPoolArgs {
 struct ResampleAxis {
   int64_t in, out, taps;
   bool padded;
-  const int32_t* index;  // [taps, out], each in [0, in]; or null. CUDA: what is outside names a zero too
+  const int32_t* index;  // [taps, out], each in [0, in]; or null
   const void* weight;    // [taps, out], of the dtype of x
+  FaultSite fault;       // where it has a word, an index that is wrong names a zero too, and is reported
 };
 struct ResampleArgs {
   DType dtype;

@@ -128,25 +128,27 @@ void max_forward(const MaxPoolArgs& a, const LaunchContext& ctx) {
 
 template <class T>
 void max_backward(const MaxPoolIndexArgs& a, const LaunchContext& ctx) {
-  parallel_for(ctx, a.planes, pool_grain(a.in_plane + a.out_plane), [&](int64_t begin, int64_t end) {
+  const int64_t in_plane = plane_size(a.geometry.in), out_plane = plane_size(a.geometry.out);
+  parallel_for(ctx, a.geometry.planes, pool_grain(in_plane + out_plane), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
-      T* gx = static_cast<T*>(a.gx) + plane * a.in_plane;
-      const T* gy = static_cast<const T*>(a.gy) + plane * a.out_plane;
-      const int32_t* index = a.index + plane * a.out_plane;
-      for (int64_t i = 0; i < a.in_plane; ++i) gx[i] = T(0);
-      for (int64_t o = 0; o < a.out_plane; ++o) gx[index[o]] += gy[o];
+      T* gx = static_cast<T*>(a.gx) + plane * in_plane;
+      const T* gy = static_cast<const T*>(a.gy) + plane * out_plane;
+      const int32_t* index = a.index + plane * out_plane;
+      for (int64_t i = 0; i < in_plane; ++i) gx[i] = T(0);
+      for (int64_t o = 0; o < out_plane; ++o) gx[index[o]] += gy[o];
     }
   });
 }
 
 template <class T>
 void max_gather(const MaxPoolIndexArgs& a, const LaunchContext& ctx) {
-  parallel_for(ctx, a.planes, pool_grain(2 * a.out_plane), [&](int64_t begin, int64_t end) {
+  const int64_t in_plane = plane_size(a.geometry.in), out_plane = plane_size(a.geometry.out);
+  parallel_for(ctx, a.geometry.planes, pool_grain(2 * out_plane), [&](int64_t begin, int64_t end) {
     for (int64_t plane = begin; plane < end; ++plane) {
-      const T* gx = static_cast<const T*>(a.gx) + plane * a.in_plane;
-      T* gy = static_cast<T*>(a.gy) + plane * a.out_plane;
-      const int32_t* index = a.index + plane * a.out_plane;
-      for (int64_t o = 0; o < a.out_plane; ++o) gy[o] = gx[index[o]];
+      const T* gx = static_cast<const T*>(a.gx) + plane * in_plane;
+      T* gy = static_cast<T*>(a.gy) + plane * out_plane;
+      const int32_t* index = a.index + plane * out_plane;
+      for (int64_t o = 0; o < out_plane; ++o) gy[o] = gx[index[o]];
     }
   });
 }

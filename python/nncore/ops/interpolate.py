@@ -134,7 +134,8 @@ def _resize(input: Tensor, kind: str, size: tuple, scales: list, align_corners: 
     axes = list(zip(input.shape[2:], size, scales, strict=True))
     if kind == "nearest" and input.ndim == 4:  # an extent kept or doubled is so whatever the scale_factor
         axes = [(n, out, None if out in (n, 2 * n) else scale) for n, out, scale in axes]
-    tables = [table(kind, n, out, scale, align_corners, antialias, dtype) for n, out, scale in axes]
+    how = (align_corners, antialias, dtype, input._array.device)
+    tables = [table(kind, n, out, scale, *how) for n, out, scale in axes]
     forward = [t and t[0] for t in tables]
     if input._array.dtype is _core.dtype.uint8 and kind.startswith("nearest"):
         for dim, t in enumerate(forward, start=2):

@@ -52,7 +52,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if input._array.is_floating and 0 not in extents:
         dtype = "float64" if input._array.dtype is _core.dtype.float64 else "float32"
         axes = zip(extents[-spatial:], widths[-spatial:], strict=True)
-        tables = [_table(mode, n, left, right, dtype) for n, (left, right) in axes]
+        tables = [_table(mode, n, left, right, dtype, input._array.device) for n, (left, right) in axes]
         return resample(input, [t and t[0] for t in tables], [t and t[1] for t in tables])
     y = input
     for dim, (left, right) in enumerate(widths):
@@ -63,12 +63,12 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
 
 @functools.lru_cache(maxsize=256)
-def _table(mode: str, n: int, left: int, right: int, dtype: str) -> tuple | None:
+def _table(mode: str, n: int, left: int, right: int, dtype: str, device: _core.device) -> tuple | None:
     """The table of the copies along one axis and its adjoint, or None where there are none."""
     if not left and not right:
         return None
     index = np.array(_PLACES[mode](n, left, right), np.int64).reshape(1, -1)
-    return with_adjoint(index, np.ones(index.shape, dtype), n)
+    return with_adjoint(index, np.ones(index.shape, dtype), n, device)
 
 
 def _pad_constant(input: Tensor, widths: list, value: float) -> Tensor:

@@ -60,12 +60,13 @@ def _output_size(operation: str, output_size: OutputSize, input: Tensor, spatial
 # ---- maxima ----
 
 
-def _max_result(name: str, input: Tensor, y, index, spatial: int, return_indices: bool):
+def _max_result(name: str, input: Tensor, y, index, windows: tuple, return_indices: bool):
+    """`windows`: the number of spatial dimensions, and the arguments of max_pool, or None of adaptive_max_pool."""
     y = Tensor(y)
     if index is None:
         return y
     index = Tensor(index)
-    record(name, y, (input,), _max_pool_rule, (index, input._array.shape, spatial))
+    record(name, y, (input,), _max_pool_rule, (index, input._array.shape, *windows))
     return (y, Tensor(_core.cast(index._array, _core.dtype.int64))) if return_indices else y
 
 
@@ -75,16 +76,16 @@ def _max_pool(spatial, input, kernel_size, stride, padding, dilation, ceil_mode,
         window = (kernel_size, stride, padding, dilation, ceil_mode, return_indices)
         return _max_pool_of_integers(spatial, name, input, window)
     kernel = _extents(name, "kernel_size", kernel_size, spatial)
-    y, index = _core.max_pool(
-        input._array,
+    windows = (
         kernel,
         _stride(name, stride, kernel, spatial),
         _extents(name, "padding", padding, spatial),
         _extents(name, "dilation", dilation, spatial),
         ceil_mode,
-        return_indices or (input._requires_grad and is_grad_enabled()),
     )
-    return _max_result(name, input, y, index, spatial, return_indices)
+    wanted = return_indices or (input._requires_grad and is_grad_enabled())
+    y, index = _core.max_pool(input._array, *windows, wanted)
+    return _max_result(name, input, y, index, (spatial, windows), return_indices)
 
 
 _INTEGERS = (_core.dtype.uint8, _core.dtype.int32, _core.dtype.int64)
@@ -98,16 +99,16 @@ def _max_pool_of_integers(spatial, name, input, window):
     return (result[0].to(input.dtype), result[1]) if window[-1] else result.to(input.dtype)
 
 
-def max_pool_backward(gy: Tensor, index: Tensor, shape: tuple, spatial: int) -> Tensor:
+def max_pool_backward(gy: Tensor, index: Tensor, shape: tuple, *windows) -> Tensor:
     """Zeros of the shape, with gy added at the places of the maxima."""
-    gx = Tensor(_core.max_pool_backward(gy._array, index._array, shape, spatial))
-    return record("max_pool_backward", gx, (gy,), _max_pool_backward_rule, (index, spatial))
+    gx = Tensor(_core.max_pool_backward(gy._array, index._array, shape, *windows))
+    return record("max_pool_backward", gx, (gy,), _max_pool_backward_rule, (index, *windows))
 
 
-def max_pool_gather(input: Tensor, index: Tensor, spatial: int) -> Tensor:
+def max_pool_gather(input: Tensor, index: Tensor, *windows) -> Tensor:
     """The elements of input at the places of the maxima of another tensor."""
-    y = Tensor(_core.max_pool_gather(input._array, index._array, spatial))
-    return record("max_pool_gather", y, (input,), _max_pool_rule, (index, input._array.shape, spatial))
+    y = Tensor(_core.max_pool_gather(input._array, index._array, *windows))
+    return record("max_pool_gather", y, (input,), _max_pool_rule, (index, input._array.shape, *windows))
 
 
 # Where the maxima lie does not change with a small step, so pooling is a gather, whose transpose is a scatter.
@@ -178,7 +179,7 @@ def _adaptive_max_pool(spatial: int, input: Tensor, output_size: OutputSize, ret
     size = _output_size(name, output_size, input, spatial)
     wanted = return_indices or (input._requires_grad and is_grad_enabled())
     y, index = _core.adaptive_max_pool(input._array, size, wanted)
-    return _max_result(name, input, y, index, spatial, return_indices)
+    return _max_result(name, input, y, index, (spatial, None), return_indices)
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: OutputSize, return_indices: bool = False):

@@ -24,7 +24,14 @@ _FILTERS = {
 
 @functools.lru_cache(maxsize=256)
 def table(
-    mode: str, n: int, out: int, scale: float | None, align_corners: bool, antialias: bool, dtype: str
+    mode: str,
+    n: int,
+    out: int,
+    scale: float | None,
+    align_corners: bool,
+    antialias: bool,
+    dtype: str,
+    device: _core.device,
 ) -> tuple | None:
     """((index, weight), (index, weight) of the adjoint) for mode "nearest", "nearest-exact", "linear", "cubic" or
     "lanczos", or None where nothing changes. `scale` is the scale_factor given, if it is to be used."""
@@ -37,12 +44,12 @@ def table(
         index, weight = _PLACES[mode](n, out, _ratio(n, out, scale, align_corners, kind), align_corners, kind)
     if index.shape == (1, n) and (index == np.arange(n)).all() and (weight == 1).all():
         return None
-    return with_adjoint(index, weight, n)
+    return with_adjoint(index, weight, n, device)
 
 
-def with_adjoint(index: np.ndarray, weight: np.ndarray, n: int) -> tuple:
+def with_adjoint(index: np.ndarray, weight: np.ndarray, n: int, device: _core.device) -> tuple:
     """The table as arrays of the kernel, and that of the adjoint map."""
-    return _arrays(index, weight), _arrays(*adjoint(index, weight, n))
+    return _arrays(index, weight, device), _arrays(*adjoint(index, weight, n), device)
 
 
 def adjoint(index: np.ndarray, weight: np.ndarray, n: int) -> tuple:
@@ -61,8 +68,9 @@ def adjoint(index: np.ndarray, weight: np.ndarray, n: int) -> tuple:
     return index_back, weight_back
 
 
-def _arrays(index: np.ndarray, weight: np.ndarray) -> tuple:
-    return _core.from_buffer(np.ascontiguousarray(index, np.int32)), _core.from_buffer(np.ascontiguousarray(weight))
+def _arrays(index: np.ndarray, weight: np.ndarray, device: _core.device) -> tuple:
+    kept = np.ascontiguousarray(index, np.int32), np.ascontiguousarray(weight)
+    return tuple([_core.to_device(_core.from_buffer(array), device) for array in kept])
 
 
 def _ratio(n: int, out: int, scale: float | None, align_corners: bool, kind: type):
