@@ -1,6 +1,8 @@
 """nncore.autocast and nncore.amp.GradScaler; beside PyTorch's autocast on the CPU where that is installed."""
 
 import copy
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -125,6 +127,17 @@ def test_on_cuda_exponentials_sums_and_norms_are_wide():
             assert nc.ones(2, 2).mv(nc.ones(2)).dtype is nc.bfloat16
     finally:
         autocast_mode._device_type = seen
+
+
+def test_without_autocast_operations_are_as_written():
+    program = (
+        "import inspect, nncore as nc; from nncore.nn.functional import linear; from nncore.ops.gemm import matmul\n"
+        "x = nc.ones(2, 2); before = matmul.__code__.co_name, str(inspect.signature(linear)), (x @ x).dtype\n"
+        "with nc.autocast('cpu'): inside = matmul(x, x).dtype, nc.matmul(x, other=x).dtype, linear(x, weight=x).dtype\n"
+        "print(before == ('matmul', str(inspect.signature(linear)), matmul(x, x).dtype), set(inside), x.exp().dtype)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert out == "True {nncore.bfloat16} nncore.float32\n"
 
 
 def test_blocks_nest_and_end():

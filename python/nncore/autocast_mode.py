@@ -8,7 +8,9 @@ casts are on the tape, so that gradients come back in the dtype of the parameter
 
 from __future__ import annotations
 
-import functools
+import inspect
+import threading
+import types
 import warnings
 from typing import TYPE_CHECKING
 
@@ -69,8 +71,35 @@ def _device_type(args: tuple, kwargs: dict) -> str | None:
     return None
 
 
+_activation = threading.Lock()
+_waiting: list[tuple] = []  # (operation, cast of a setting, kinds of devices) until the first block of autocast
+
+
+def _register(operation: Callable, cast_of: Callable, devices: tuple[str, ...]) -> Callable:
+    _waiting.append((operation, cast_of, devices))
+    return operation
+
+
+def _activate() -> None:
+    """Puts the casts in front of the operations, once. Whoever holds one of these functions gets them too: it is their
+    code that changes. So programs without autocast run each operation as it is written, at its full speed."""
+    while _waiting:
+        operation, cast_of, devices = _waiting.pop()
+        original = types.FunctionType(
+            operation.__code__, operation.__globals__, operation.__name__, operation.__defaults__, operation.__closure__
+        )
+        original.__kwdefaults__ = operation.__kwdefaults__
+        operation.__signature__ = inspect.signature(operation)
+        call = _casting(original, cast_of, devices)
+        operation.__kwdefaults__ = {**(operation.__kwdefaults__ or {}), "_call": call}
+        operation.__code__ = _in_front.__code__
+
+
+def _in_front(*args, _call, **kwargs):
+    return _call(*args, **kwargs)
+
+
 def _casting(operation: Callable, cast_of: Callable, devices: tuple[str, ...]) -> Callable:
-    @functools.wraps(operation)
     def call(*args, **kwargs):
         outer = _mode.autocast
         if outer is None:
@@ -93,12 +122,12 @@ def _casting(operation: Callable, cast_of: Callable, devices: tuple[str, ...]) -
 
 def casts_products(*devices: str) -> Callable:
     """An operation whose factors autocast makes float16 or bfloat16 on these kinds of devices."""
-    return lambda operation: _casting(operation, lambda setting: setting.narrow, devices)
+    return lambda operation: _register(operation, lambda setting: setting.narrow, devices)
 
 
 def casts_wide(*devices: str) -> Callable:
     """An operation that autocast has computed in float32 on these kinds of devices."""
-    return lambda operation: _casting(operation, lambda setting: _widen, devices)
+    return lambda operation: _register(operation, lambda setting: _widen, devices)
 
 
 class autocast(_Decorator):  # noqa: N801
@@ -145,6 +174,8 @@ class autocast(_Decorator):  # noqa: N801
         return autocast(self.device_type, self.dtype, self.enabled, self.cache_enabled)
 
     def __enter__(self):
+        with _activation:
+            _activate()
         outer = _mode.autocast
         self._outer.append(outer)
         settings = dict(outer or {})
