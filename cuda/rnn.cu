@@ -16,11 +16,14 @@ namespace {
 // Calls body(n, j, i) for the units of this thread: unit j of row n, number i of all.
 template <class Args, class Body>
 __device__ __forceinline__ void for_units(const Args& x, const Body& body) {
-  const int64_t count = x.N * x.H, step = int64_t{gridDim.x} * kThreads;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += step) {
-    const int64_t n = i / x.H;
-    body(n, i - n * x.H, i);
-  }
+  const int64_t first = int64_t{blockIdx.x} * kThreads + threadIdx.x, step = int64_t{gridDim.x} * kThreads;
+  for (int64_t n = blockIdx.y; n < x.N; n += gridDim.y)
+    for (int64_t j = first; j < x.H; j += step) body(n, j, n * x.H + j);
+}
+template <class Args>
+dim3 grid_of(const Args& x) {
+  constexpr int64_t kMostRows = 65535;
+  return dim3(blocks_for(x.H), static_cast<unsigned>(x.N < kMostRows ? x.N : kMostRows));
 }
 
 // Step number s; hidden [N, G H] is W_hh h + b_hh.
@@ -80,7 +83,7 @@ void by_steps(const RnnArgs& x, const LaunchContext& ctx) {
     const T* const h = at<T>(x, x.h_before, time_of(x, s), 0, H);
     multiply(x, h, H, x.w_hh, 1, H, hidden.data, width, x.b_hh, false, ctx);
     const auto kernel = forward_kernel<T, Unit>;
-    NN_LAUNCH(kernel, blocks_for(x.N * H), kThreads, 0, ctx, x, s, static_cast<const T*>(hidden.data));
+    NN_LAUNCH(kernel, grid_of(x), kThreads, 0, ctx, x, s, static_cast<const T*>(hidden.data));
   }
 }
 
@@ -89,7 +92,7 @@ void by_steps(const RnnBackwardArgs& x, const LaunchContext& ctx) {
   const int64_t H = x.H, width = Unit::gates * H;
   for (int64_t s = x.T - 1; s >= 0; --s) {
     const auto kernel = backward_kernel<T, Unit>;
-    NN_LAUNCH(kernel, blocks_for(x.N * H), kThreads, 0, ctx, x, s);
+    NN_LAUNCH(kernel, grid_of(x), kThreads, 0, ctx, x, s);
     multiply(x, at<T>(x, x.gh_gates, time_of(x, s), 0, width), width, x.w_hh, H, 1, x.gh, H, nullptr, true, ctx);
   }
 }

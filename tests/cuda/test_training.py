@@ -266,3 +266,27 @@ def test_the_command_line_trains(tmp_path):
         rows.append(json.loads((tmp_path / device / "metrics.json").read_text())["history"][-1])
     for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy"):
         assert rows[1][name] == pytest.approx(rows[0][name], rel=1e-3, abs=5e-3)
+
+
+def test_packed_sequences_travel():
+    packed = nn.utils.rnn.pack_sequence([nc.ones(2, 3), nc.ones(4, 3)], enforce_sorted=False)
+    moved = packed.cuda()
+    assert moved.is_cuda
+    assert moved.sorted_indices.is_cuda
+    assert not moved.batch_sizes.is_cuda
+    assert not moved.cpu().is_cuda
+    assert moved.to(nc.float64).data.dtype == nc.float64
+    assert [len(s) for s in nn.utils.rnn.unpack_sequence(moved)] == [2, 4]
+
+
+def test_indices_of_the_cpu_reach_anywhere():
+    x = nc.arange(12, device="cuda").reshape(3, 4)
+    expected = x.cpu().numpy()
+    rows = nc.tensor([2, 0])
+    np.testing.assert_array_equal(x[rows].cpu().numpy(), expected[[2, 0]])
+    np.testing.assert_array_equal(x[rows, nc.tensor([1, 3])].cpu().numpy(), expected[[2, 0], [1, 3]])
+    np.testing.assert_array_equal(x[x.cpu() > 5].cpu().numpy(), expected[expected > 5])
+    x[[0, 1]] = nc.tensor(7)
+    assert x[:2].tolist() == [[7] * 4] * 2
+    with pytest.raises(RuntimeError, match="indices should be either on cpu or on the same device"):
+        x.cpu()[rows.cuda()]
