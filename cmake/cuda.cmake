@@ -33,6 +33,12 @@ enable_language(CUDA)
 string(REPLACE ";" ", " cuda_named "${NNCORE_CUDA_ARCHITECTURES}")
 message(STATUS "nncore: CPU and CUDA ${CMAKE_CUDA_COMPILER_VERSION} for compute capability ${cuda_named} and PTX")
 
+# Five architectures of every kernel have to fit into 15 MB: the smallest of what this nvcc knows.
+set(cuda_compression -Xfatbin=-compress-all)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_GREATER_EQUAL 13.0)
+  set(cuda_compression --compress-mode=size)
+endif()
+
 file(GLOB cuda_sources CONFIGURE_DEPENDS cuda/*.cu cuda/*.cpp)
 Python_add_library(_cuda MODULE WITH_SOABI ${cuda_sources})
 target_include_directories(_cuda PRIVATE ${CMAKE_CURRENT_SOURCE_DIR} csrc)
@@ -43,7 +49,7 @@ target_compile_options(
   _cuda PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>
                 $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${NNCORE_WERROR}>>:-Werror>
                 "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-std=c++20 -Werror all-warnings -Xcompiler=-Wall,-Wextra>"
-                "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xfatbin=-compress-all>"
+                "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:${cuda_compression}>"
                 "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas=-v,-warn-spills,-warn-lmem-usage,-Werror>")
 # ptxas tells as mere information that it made wgmma wait (C7508, C7510): cmake/check_ptxas.py makes that an error.
 set_target_properties(
