@@ -8,6 +8,7 @@
 #include "cuda/strided.h"
 
 #define NN_WRITTEN(X)          \
+  X(Ctc, ctc)                  \
   X(Gemm, gemm)                \
   X(Conv, conv)                \
   X(Optim, optim)              \
@@ -56,7 +57,6 @@ const ElementwiseKernels elementwise_kernels = {
 };
 
 #define NN_NOT_YET(Family, family) const Family##Kernels& family##_kernels = not_yet<Family##Kernels>();
-NN_NOT_YET(Ctc, ctc)
 NN_NOT_YET(Norm, norm)
 NN_NOT_YET(Probe, probe)
 
