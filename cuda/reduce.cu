@@ -15,7 +15,7 @@ template <class T>
 struct Sum {
   using In = T;
   using Acc = T;
-  static constexpr int ahead = 4;
+  static constexpr int ahead = sizeof(T) == 4 ? 4 : 2;
   T divisor, root;
 
   explicit Sum(const ReduceArgs& args) : divisor(static_cast<T>(args.divisor)), root(static_cast<T>(args.root)) {}
@@ -67,7 +67,7 @@ struct Powers : Sum<T> {
 template <class T>
 struct Exponentials : Sum<T> {
   using Sum<T>::Sum;
-  static constexpr int ahead = 2;
+  static constexpr int ahead = sizeof(T) == 4 ? 2 : 1;
 
   __device__ static T finite(T x) { return x - x == 0 ? x : T(0); }
   __device__ T lift(T x, T center, int64_t) const { return exp(x - finite(center)); }

@@ -3,9 +3,10 @@
 //     using In, Acc;                                   // element read, partial result
 //     static constexpr int ahead;                      // packs that a thread loads before it joins them
 //     Acc identity() const;                            // join(identity, a) = a
-//     Acc lift(In x, Acc center, int64_t r) const;     // what element number r contributes
+//     Acc lift(In x, Center center, int64_t r) const;  // what element number r contributes
 //     Acc join(Acc a, Acc b) const;
-//     void write(void* y, int64_t at, Acc a, Acc center) const;
+//     void write(void* y, int64_t at, Acc a, Center center) const;
+//     Center center(int64_t k) const;                  // of output k; without it, the Acc of args.center
 //   };
 //
 // The idea: x is read once, 16 bytes a thread where the layout allows it, several loads in flight.
@@ -69,7 +70,7 @@ struct ReducePlan {
   int64_t size;                               // elements of a chunk
   Divisor strips;                             // of columns: how many cover the last kept dimension
   Divisor kept[kMaxDims], reduced[kMaxDims];  // the extents
-  int lanes;                                  // along the elements of a row, or along columns
+  int lanes;                                  // a power of two, along the elements of a row, or along columns
   bool packed;                                // whole packs lie adjacent and aligned
   void* parts;                                // [chunks, outputs], where there are several
 };
@@ -83,10 +84,19 @@ __device__ __forceinline__ typename Op::Acc join_all(const Op& op, typename Op::
   return v[0];
 }
 
+// What lift and write are told of output k: what the op says, or the element of args.center.
 template <class Op>
+__device__ __forceinline__ auto center_of(const Op& op, const ReduceArgs& args, int64_t k, int64_t y_at) {
+  if constexpr (requires { op.center(k); })
+    return op.center(k);
+  else
+    return args.center != nullptr ? static_cast<const typename Op::Acc*>(args.center)[y_at] : typename Op::Acc{};
+}
+
+template <class Op, class Center>
 __device__ __forceinline__ void write_result(const ReduceArgs& args, const ReducePlan& plan, const Op& op,
                                              int64_t chunk, int64_t k, int64_t y_at, typename Op::Acc a,
-                                             typename Op::Acc center) {
+                                             const Center& center) {
   if (plan.parts != nullptr)
     static_cast<typename Op::Acc*>(plan.parts)[chunk * plan.outputs + k] = a;
   else
@@ -107,7 +117,7 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(ReduceArgs args, ReduceP
   const int64_t item = here ? number : 0, k = item / plan.chunks, chunk = item - k * plan.chunks.number;
   const int64_t y_at = place_of(k, args.kept_ndim, plan.kept, args.y_kept);
   const In* const x = static_cast<const In*>(args.x) + place_of(k, args.kept_ndim, plan.kept, args.x_kept);
-  const Acc center = args.center != nullptr ? static_cast<const Acc*>(args.center)[y_at] : Acc{};
+  const auto center = center_of(op, args, k, y_at);
 
   const int64_t first = chunk * plan.size, rest = plan.count - first, n = here ? least(rest, plan.size) : 0;
   const int inner = args.reduced_ndim - 1;
@@ -116,7 +126,7 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(ReduceArgs args, ReduceP
   // A thread has packs; their elements are adjacent where those of x are, and otherwise as far apart as there are
   // lanes.
   const int sweep = lanes * kPack, gap = adjacent ? 1 : lanes;
-  const int64_t own = first + (adjacent ? lane * kPack : lane), next = gap * step, whole = n - n % sweep;
+  const int64_t own = first + (adjacent ? lane * kPack : lane), next = gap * step, whole = n & -int64_t{sweep};
   Acc acc[kPack];
 #pragma unroll
   for (Acc& a : acc) a = op.identity();
@@ -184,15 +194,17 @@ __global__ void __launch_bounds__(kThreads) columns_kernel(ReduceArgs args, Redu
   const int64_t y_at = last > 0 ? place_of(outer, last, plan.kept, args.y_kept) : 0;
   const In* const x = static_cast<const In*>(args.x) + x_at + column;
   const auto place_of_result = [&](int p) { return y_at + (column + p) * args.y_kept[last]; };
-  Acc acc[kPack], center[kPack];
+  Acc acc[kPack];
+  decltype(center_of(op, args, 0, 0)) center[kPack] = {};
 #pragma unroll
   for (int p = 0; p < kPack; ++p) {
     acc[p] = op.identity();
-    const bool centered = args.center != nullptr && p < columns;
-    center[p] = centered ? static_cast<const Acc*>(args.center)[place_of_result(p)] : Acc{};
+    const int inside = p < columns ? p : 0;
+    if (columns > 0) center[p] = center_of(op, args, outer * width + column + inside, place_of_result(inside));
   }
 
-  const int64_t first = chunk * plan.size + own, end = least(plan.count, (chunk + 1) * plan.size);
+  const int64_t first = chunk * plan.size + own;
+  const int64_t end = columns > 0 ? least(plan.count, (chunk + 1) * plan.size) : 0;  // lanes beyond the last column
   const bool packed = plan.packed && columns == kPack;
   const auto read = [&](Packed& v, int64_t place) {
     if (packed) {
@@ -247,7 +259,10 @@ struct Joined : Op {
   using In = typename Op::Acc;
   static constexpr int ahead = sizeof(In) > 8 ? 2 : 4;
 
-  __device__ In lift(In part, typename Op::Acc, int64_t) const { return part; }
+  template <class Center>
+  __device__ In lift(In part, const Center&, int64_t) const {
+    return part;
+  }
 };
 
 // ---- the host's side: plans

@@ -18,7 +18,8 @@
   X(Index, index)              \
   X(Reduce, reduce)            \
   X(Scan, scan)                \
-  X(Pool, pool)
+  X(Pool, pool)                \
+  X(Norm, norm)
 #define NN_EXTERN(Family, family) extern const Family##Kernels family##_kernels;
 
 namespace nn::cuda {
@@ -57,7 +58,6 @@ const ElementwiseKernels elementwise_kernels = {
 };
 
 #define NN_NOT_YET(Family, family) const Family##Kernels& family##_kernels = not_yet<Family##Kernels>();
-NN_NOT_YET(Norm, norm)
 NN_NOT_YET(Probe, probe)
 
 }  // namespace
