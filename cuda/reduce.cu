@@ -10,7 +10,8 @@
 namespace nn::cuda {
 namespace {
 
-// Sums of floating numbers: root(sum / divisor).
+// Sums of floating numbers: sum / divisor or its square root. (The code of any other root is long: Powers alone has
+// it.)
 template <class T>
 struct Sum {
   using In = T;
@@ -24,7 +25,7 @@ struct Sum {
   __device__ T join(T a, T b) const { return a + b; }
   __device__ void write(void* y, int64_t at, T a, T) const {
     a /= divisor;
-    static_cast<T*>(y)[at] = root == 1 ? a : root == 2 ? sqrt(a) : pow(a, 1 / root);
+    static_cast<T*>(y)[at] = root == 2 ? sqrt(a) : a;
   }
 };
 
@@ -43,6 +44,7 @@ struct Magnitudes : Sum<T> {
 template <class T>
 struct Squares : Sum<T> {
   using Sum<T>::Sum;
+  static constexpr int ahead = sizeof(T) == 4 ? 4 : 1;
   __device__ T lift(T x, T center, int64_t) const { return (x - center) * (x - center); }
 };
 
@@ -62,6 +64,7 @@ struct Powers : Sum<T> {
 
   explicit Powers(const ReduceArgs& args) : Sum<T>(args), p(static_cast<T>(args.power)) {}
   __device__ T lift(T x, T, int64_t) const { return pow(abs(x), p); }
+  __device__ void write(void* y, int64_t at, T a, T) const { static_cast<T*>(y)[at] = pow(a, 1 / this->root); }
 };
 
 template <class T>
