@@ -38,9 +38,8 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(RnnArgs x, int64_t s,
   });
 }
 
-// Four blocks at a time: with the choice left to ptxas it spills for compute capability 8.0.
 template <class T, class Unit>
-__global__ void __launch_bounds__(kThreads, 4) backward_kernel(RnnBackwardArgs x, int64_t s) {
+__global__ void __launch_bounds__(kThreads) backward_kernel(RnnBackwardArgs x, int64_t s) {
   const int64_t t = time_of(x, s);
   for_units(x, [&](int64_t n, int64_t j, int64_t i) {
     T gh = static_cast<T*>(x.gh)[i], gc = Unit::has_c ? static_cast<T*>(x.gc)[i] : T(0);
