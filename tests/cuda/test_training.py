@@ -40,6 +40,30 @@ class Packed(Recurrent):
         return self.head(y.sum(1))
 
 
+class Attention(nn.Module):
+    """A causal attention block over embedded tokens, with the embedding's weights for the scores."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.places = nn.Embedding(9, 8), nn.Embedding(5, 8)
+        self.attention = nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)
+        self.block = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Dropout(0.1), nn.Linear(16, 8))
+
+    def forward(self, tokens):
+        x = self.embedding(tokens) + self.places(nc.arange(tokens.shape[1], device=tokens.device))
+        mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=tokens.device)
+        x = x + self.attention(x, x, x, attn_mask=mask, need_weights=False)[0]
+        return F.linear(x + self.block(x), self.embedding.weight).transpose(1, 2)
+
+
+def cnn():
+    return nn.Sequential(
+        *(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 6, 3), nn.LeakyReLU(0.1), nn.AvgPool2d(2)),
+        *(nn.Dropout(0.3), nn.Flatten(), nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4)),
+    )
+
+
 def mlp():
     return nn.Sequential(nn.Linear(12, 16), nn.Tanh(), nn.Dropout(0.25), nn.Linear(16, 8), nn.GELU(), nn.Linear(8, 4))
 
@@ -48,12 +72,23 @@ def features(random):
     return [random.standard_normal((7, 12)).astype(np.float32)], random.integers(0, 4, 7)
 
 
+def images(random):
+    return [random.standard_normal((6, 1, 8, 8)).astype(np.float32)], random.integers(0, 4, 6)
+
+
+def text(random):
+    tokens = random.integers(0, 9, (3, 6))
+    return [tokens[:, :-1]], tokens[:, 1:]
+
+
 def words(random):
     return [random.integers(1, 9, (4, 5)), np.array([3, 5, 1, 4])], random.integers(0, 4, 4)
 
 
 NETWORKS = {
     "MLP": (mlp, features),
+    "CNN": (cnn, images),
+    "attention": (Attention, text),
     "LSTM": (lambda: Recurrent("LSTM"), words),
     "GRU": (lambda: Recurrent("GRU"), words),
     "packed": (lambda: Packed("LSTM"), words),
@@ -105,7 +140,7 @@ def test_networks_learn_as_on_the_cpu(name):
 
 
 def test_gradients_have_the_same_bits_twice():
-    first, second = (train(*NETWORKS["MLP"], "cuda", steps=2) for _ in range(2))
+    first, second = (train(*NETWORKS["CNN"], "cuda", steps=2) for _ in range(2))
     assert first[1] == second[1]
     expect_same_state(first[0].state_dict(), second[0].state_dict(), rtol=0, atol=0)
 
