@@ -41,25 +41,24 @@ class Packed(Recurrent):
 
 
 class Attention(nn.Module):
-    """A causal attention block over embedded tokens, with the embedding's weights for the scores."""
+    """A transformer block over embedded tokens, causal, with the embedding's weights for the scores."""
 
     def __init__(self):
         super().__init__()
         self.embedding, self.places = nn.Embedding(9, 8), nn.Embedding(5, 8)
-        self.attention = nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)
-        self.block = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Dropout(0.1), nn.Linear(16, 8))
+        self.block = nn.TransformerEncoderLayer(8, 2, 16, 0.1, activation="gelu", batch_first=True, norm_first=True)
+        self.norm = nn.LayerNorm(8)
 
     def forward(self, tokens):
         x = self.embedding(tokens) + self.places(nc.arange(tokens.shape[1], device=tokens.device))
         mask = nn.Transformer.generate_square_subsequent_mask(tokens.shape[1], device=tokens.device)
-        x = x + self.attention(x, x, x, attn_mask=mask, need_weights=False)[0]
-        return F.linear(x + self.block(x), self.embedding.weight).transpose(1, 2)
+        return F.linear(self.norm(self.block(x, mask)), self.embedding.weight).transpose(1, 2)
 
 
 def cnn():
     return nn.Sequential(
-        *(nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(4, 6, 3), nn.LeakyReLU(0.1), nn.AvgPool2d(2)),
+        *(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(4, 6, 3, bias=False), nn.BatchNorm2d(6), nn.LeakyReLU(0.1), nn.AvgPool2d(2)),
         *(nn.Dropout(0.3), nn.Flatten(), nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4)),
     )
 
@@ -88,7 +87,7 @@ def words(random):
 NETWORKS = {
     "MLP": (mlp, features),
     "CNN": (cnn, images),
-    "attention": (Attention, text),
+    "transformer": (Attention, text),
     "LSTM": (lambda: Recurrent("LSTM"), words),
     "GRU": (lambda: Recurrent("GRU"), words),
     "packed": (lambda: Packed("LSTM"), words),
@@ -176,13 +175,13 @@ def test_optimizers_walk_the_same_way(name):
 
 def test_state_travels():
     """By state_dict, by file, by pickle and by copy; and loading leaves each value where its parameter is."""
-    model, _ = train(*NETWORKS["MLP"], "cuda", steps=1)
+    model, _ = train(*NETWORKS["CNN"], "cuda", steps=1)
     state = model.state_dict()
-    on_cpu = mlp()
+    on_cpu = cnn()
     on_cpu.load_state_dict(state)
     assert all(value.device.type == "cpu" for value in on_cpu.state_dict().values())
     expect_same_state(on_cpu.state_dict(), state, 0, 0)
-    back = mlp().cuda()
+    back = cnn().cuda()
     back.load_state_dict(on_cpu.state_dict())
     assert all(value.is_cuda for value in back.state_dict().values())
     expect_same_state(back.state_dict(), state, 0, 0)
