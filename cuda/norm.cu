@@ -156,7 +156,7 @@ void over_groups(const Layout& at, const LaunchContext& ctx) {
   reduce_groups<T, Op<T>>(at, at.groups(), at.args.batch ? at.args.S : at.args.K * at.args.S, at.args.batch, ctx);
 }
 
-__global__ void __launch_bounds__(kThreads) inverse_kernel(Layout at) {
+__global__ void __launch_bounds__(kThreads, 2) inverse_kernel(Layout at) {
   const int64_t k = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (k < at.groups()) at.inverse[k] = 1 / sqrt(at.args.var[k] + at.args.eps);
 }
@@ -169,7 +169,7 @@ __device__ __forceinline__ void each_place(const Layout& at, const Body& body) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) forward_kernel(Layout at) {
+__global__ void __launch_bounds__(kThreads, 2) forward_kernel(Layout at) {
   each_place(at, [&](int64_t i) {
     const int64_t c = at.channel_at(i), k = at.group_at(i);
     const T weight = value_or(at.args.weight, c, T(1)), bias = value_or(at.args.bias, c, T(0));
@@ -179,7 +179,7 @@ __global__ void __launch_bounds__(kThreads) forward_kernel(Layout at) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) backward_kernel(Layout at) {
+__global__ void __launch_bounds__(kThreads, 2) backward_kernel(Layout at) {
   each_place(at, [&](int64_t i) {
     const int64_t k = at.group_at(i);
     const T weight = value_or(at.args.weight, at.channel_at(i), T(1)), r = static_cast<T>(at.inverse[k]);
@@ -232,7 +232,7 @@ void backward(const NormArgs& args, const LaunchContext& ctx) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) running_kernel(RunningArgs args) {
+__global__ void __launch_bounds__(kThreads, 2) running_kernel(RunningArgs args) {
   const int64_t c = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (c >= args.C) return;
   const double f = args.batches != nullptr ? 1 / static_cast<double>(*args.batches) : args.momentum;

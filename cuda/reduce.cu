@@ -115,7 +115,7 @@ template <class T>
 struct Extreme {
   using In = T;
   using Acc = typename Keys<T>::Key;
-  static constexpr int ahead = 4;
+  static constexpr int ahead = sizeof(T) == 8 ? 2 : 4;
   Keys<T> keys;
 
   __device__ Acc identity() const { return lowest<Acc>(); }

@@ -15,6 +15,8 @@
 // Long reductions are cut into chunks, a block each, whose partial results are reduced as columns by a second launch.
 // Who joins what with whom depends on shapes and strides alone, never on the device or on where x begins.
 // Bound: the memory's bandwidth, x once; partial results are a thousandth of it.
+// The kernels are bounded to two blocks a multiprocessor or more: without that second bound ptxas aims at so many
+// blocks on some architectures that it spills registers.
 #pragma once
 
 #include <type_traits>
@@ -104,7 +106,7 @@ __device__ __forceinline__ void write_result(const ReduceArgs& args, const Reduc
 }
 
 template <class Op>
-__global__ void __launch_bounds__(kThreads) rows_kernel(ReduceArgs args, ReducePlan plan, Op op) {
+__global__ void __launch_bounds__(kThreads, 2) rows_kernel(ReduceArgs args, ReducePlan plan, Op op) {
   using In = typename Op::In;
   using Acc = typename Op::Acc;
   constexpr int kPack = kPackOf<In>;
@@ -177,7 +179,7 @@ __global__ void __launch_bounds__(kThreads) rows_kernel(ReduceArgs args, ReduceP
 }
 
 template <class Op>
-__global__ void __launch_bounds__(kThreads) columns_kernel(ReduceArgs args, ReducePlan plan, Op op) {
+__global__ void __launch_bounds__(kThreads, 2) columns_kernel(ReduceArgs args, ReducePlan plan, Op op) {
   using In = typename Op::In;
   using Acc = typename Op::Acc;
   constexpr int kPack = kPackOf<In>;

@@ -95,7 +95,7 @@ struct ScanPlan {
 
 // A thread for each row; it reads several elements ahead.
 template <class T, class Op>
-__global__ void __launch_bounds__(kThreads) threads_kernel(ScanArgs args, ScanPlan plan) {
+__global__ void __launch_bounds__(kThreads, 2) threads_kernel(ScanArgs args, ScanPlan plan) {
   constexpr int kAhead = 8;
   const int64_t k = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   if (k >= plan.outputs) return;
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(kThreads) threads_kernel(ScanArgs args, ScanPl
 
 // The sums of the chunks.
 template <class T, class Op>
-__global__ void __launch_bounds__(kThreads) sums_kernel(ScanArgs args, ScanPlan plan) {
+__global__ void __launch_bounds__(kThreads, 2) sums_kernel(ScanArgs args, ScanPlan plan) {
   using Acc = AccOf<T>;
   NN_SHARED(Acc, shared, [kThreads / kWarp]);
   const int64_t row = blockIdx.x / plan.chunks, chunk = blockIdx.x - row * plan.chunks.number;
@@ -152,7 +152,7 @@ __device__ __forceinline__ Acc before_lane(Acc own, int lane, Acc& all) {
 
 // A warp or a block for each row or chunk: tiles of `threads` packs, one after the other.
 template <class T, class Op, int threads>
-__global__ void __launch_bounds__(kThreads) rows_scan_kernel(ScanArgs args, ScanPlan plan) {
+__global__ void __launch_bounds__(kThreads, 2) rows_scan_kernel(ScanArgs args, ScanPlan plan) {
   using Acc = AccOf<T>;
   constexpr int kPack = kPackOf<T>, kWarps = threads / kWarp;
   using Packed = Pack<T, kPack>;
