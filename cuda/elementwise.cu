@@ -1,8 +1,8 @@
 // Unary and binary operations, element by element, and the fused derivatives of the unary ones.
 //
 // The idea: a thread takes 16 bytes of the result at a time where all operands are adjacent and aligned, or one element
-// at a time otherwise, whose place it finds from its number; 32 bit divisions do where the loop is short enough. A
-// number stands as an operand that is kept in the launch. Parallel: all elements, in a grid that strides.
+// at a time otherwise, whose place it finds from its number by 32 bit divisions; loops too long for those are launched
+// in parts. A number stands as an operand that is kept in the launch. Parallel: all elements, in a grid that strides.
 // Bound: memory bandwidth, (N + 1) elements each; the functions cost 10 to 60 instructions, which hide behind it.
 // The arithmetic is that of csrc/math, in the same order as on the CPU.
 #include "core/kernels/elementwise.h"
@@ -18,10 +18,10 @@ extern const Kernel<BinaryArgs>* const binary_kernels;
 namespace {
 
 // The two inputs of a binary function; operands without memory are `number`.
-template <class Index, int N, class R, class T, class F>
-__device__ __forceinline__ void strided(const StridedLoop<N>& loop, Index count, T number, const F& f) {
-  const Index step = static_cast<Index>(gridDim.x) * kThreads;
-  for (Index i = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) {
+template <int N, class R, class T, class F>
+__device__ __forceinline__ void strided(const StridedLoop<N>& loop, uint32_t count, T number, const F& f) {
+  const uint32_t step = gridDim.x * kThreads;
+  for (uint32_t i = blockIdx.x * kThreads + threadIdx.x; i < count; i += step) {
     int64_t at[N];
     locate(loop, i, at);
     const auto read = [&](int n) {
@@ -58,42 +58,46 @@ __device__ __forceinline__ void packed(const StridedLoop<N>& loop, T number, con
   if (i < count) y[i] = f(a != nullptr ? a[i] : number, b != nullptr ? b[i] : number);
 }
 
-// How the elements are reached. A number of the loop's elements that fits into 31 bits is divided faster.
-enum class Way { packed, narrow, wide };
-
 template <int N, class R, class T, class F>
-__device__ __forceinline__ void walk(const StridedLoop<N>& loop, Way way, int64_t count, T number, const F& f) {
-  if (way == Way::packed)
+__device__ __forceinline__ void walk(const StridedLoop<N>& loop, bool is_packed, int64_t count, T number, const F& f) {
+  if (is_packed)
     packed<N, R, T>(loop, number, f);
-  else if (way == Way::narrow)
-    strided<uint32_t, N, R, T>(loop, static_cast<uint32_t>(count), number, f);
   else
-    strided<int64_t, N, R, T>(loop, count, number, f);
+    strided<N, R, T>(loop, static_cast<uint32_t>(count), number, f);
 }
 
 template <class Op, class T>
-__global__ void __launch_bounds__(kThreads) unary_kernel(StridedLoop<2> loop, Way way, int64_t count, Op op) {
-  walk<2, T, T>(loop, way, count, T{}, [&](T x, T) { return op.forward(x); });
+__global__ void __launch_bounds__(kThreads) unary_kernel(StridedLoop<2> loop, bool is_packed, int64_t count, Op op) {
+  walk<2, T, T>(loop, is_packed, count, T{}, [&](T x, T) { return op.forward(x); });
 }
 
 template <class Op, class T>
-__global__ void __launch_bounds__(kThreads) backward_kernel(StridedLoop<3> loop, Way way, int64_t count, Op op) {
-  walk<3, T, T>(loop, way, count, T{}, [&](T gy, T saved) { return op.backward(gy, saved); });
+__global__ void __launch_bounds__(kThreads) backward_kernel(StridedLoop<3> loop, bool is_packed, int64_t count, Op op) {
+  walk<3, T, T>(loop, is_packed, count, T{}, [&](T gy, T saved) { return op.backward(gy, saved); });
 }
 
 template <class Op, class T>
-__global__ void __launch_bounds__(kThreads) binary_kernel(StridedLoop<3> loop, Way way, int64_t count, T number) {
+__global__ void __launch_bounds__(kThreads)
+    binary_kernel(StridedLoop<3> loop, bool is_packed, int64_t count, T number) {
   using R = decltype(Op{}.forward(T{}, T{}));
-  walk<3, R, T>(loop, way, count, number, [](T x, T y) { return Op{}.forward(x, y); });
+  walk<3, R, T>(loop, is_packed, count, number, [](T x, T y) { return Op{}.forward(x, y); });
 }
 
-template <class T, int N, class KernelFunction, class Last>
+// R: what the loop's first operand holds; T: what the others do.
+template <class R, class T, int N, class KernelFunction, class Last>
 void start(KernelFunction* kernel, const StridedLoop<N>& loop, const LaunchContext& ctx, const Last& last) {
   const int64_t count = count_of(loop);
   if (count == 0) return;
-  const Way way = is_packed(loop) ? Way::packed : is_narrow(count) ? Way::narrow : Way::wide;
-  const int64_t threads = way == Way::packed ? ceil_div(count, int64_t{16 / sizeof(T)}) : count;
-  NN_LAUNCH(kernel, blocks_for(threads), kThreads, 0, ctx, loop, way, count, last);
+  const bool packs = is_packed(loop);
+  if (!packs && !is_narrow(count)) {
+    int bytes[N] = {sizeof(R)};
+    for (int n = 1; n < N; ++n) bytes[n] = sizeof(T);
+    const Halves<N> halves(loop, bytes);
+    start<R, T>(kernel, halves.first, ctx, last);
+    return start<R, T>(kernel, halves.rest, ctx, last);
+  }
+  const int64_t threads = packs ? ceil_div(count, int64_t{16 / sizeof(T)}) : count;
+  NN_LAUNCH(kernel, blocks_for(threads), kThreads, 0, ctx, loop, packs, count, last);
 }
 
 // body(T{}) for the type of dtype, among those that the operation takes.
@@ -108,7 +112,7 @@ template <class Op>
 void unary(const UnaryArgs& args, const LaunchContext& ctx) {
   with_type_of<Op>(args.dtype, [&]<class T>(T) {
     using Device = typename OnDevice<Op>::type;
-    start<T>(unary_kernel<Device, T>, args.loop, ctx, with_params<Device>(args.params));
+    start<T, T>(unary_kernel<Device, T>, args.loop, ctx, with_params<Device>(args.params));
   });
 }
 
@@ -116,16 +120,16 @@ template <class Op>
 void unary_backward(const UnaryBackwardArgs& args, const LaunchContext& ctx) {
   const Op op = with_params<Op>(args.params);
   if (args.dtype == DType::float64)
-    start<double>(backward_kernel<Op, double>, args.loop, ctx, op);
+    start<double, double>(backward_kernel<Op, double>, args.loop, ctx, op);
   else
-    start<float>(backward_kernel<Op, float>, args.loop, ctx, op);
+    start<float, float>(backward_kernel<Op, float>, args.loop, ctx, op);
 }
 
 template <class Op>
 void binary(const BinaryArgs& args, const LaunchContext& ctx) {
   with_type_of<Op>(args.dtype, [&]<class T>(T) {
     const T number = is_integer<T> ? static_cast<T>(args.integer) : static_cast<T>(args.real);
-    start<T>(binary_kernel<Op, T>, args.loop, ctx, number);
+    start<decltype(Op{}.forward(T{}, T{})), T>(binary_kernel<Op, T>, args.loop, ctx, number);
   });
 }
 

@@ -34,6 +34,24 @@ __host__ __device__ int64_t count_of(const StridedLoop<N>& loop) {
 // Whether `count` elements can be numbered by 32 bits, of which divisions are faster.
 inline bool is_narrow(int64_t count) { return count < (int64_t{1} << 31) - kMaxBlocks * kThreads; }
 
+// A loop cut in two along its longest dimension. bytes: of an element of each operand. What is too long for kernels
+// that count in 32 bits is halved until it is short enough.
+template <int N>
+struct Halves {
+  StridedLoop<N> first, rest;
+
+  Halves(const StridedLoop<N>& loop, const int (&bytes)[N]) : first(loop), rest(loop) {
+    int longest = 0;
+    for (int d = 1; d < loop.ndim; ++d)
+      if (loop.shape[d] > loop.shape[longest]) longest = d;
+    const int64_t half = loop.shape[longest] / 2;
+    first.shape[longest] = half, rest.shape[longest] -= half;
+    for (int n = 0; n < N; ++n)
+      if (loop.data[n] != nullptr)
+        rest.data[n] = static_cast<char*>(loop.data[n]) + half * loop.stride[n][longest] * bytes[n];
+  }
+};
+
 // Whether all operands are adjacent (or absent, where a number stands) and begin at a multiple of 16 bytes.
 template <int N>
 bool is_packed(const StridedLoop<N>& loop) {
