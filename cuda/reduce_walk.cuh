@@ -105,7 +105,6 @@ __device__ __forceinline__ void write_result(const ReduceArgs& args, const Reduc
     op.write(args.y, y_at, a, center);
 }
 
-// Two blocks at a time, here and below: with the choice left to ptxas it spills for compute capability 10.0.
 template <class Op>
 __global__ void __launch_bounds__(kThreads, 2) rows_kernel(ReduceArgs args, ReducePlan plan, Op op) {
   using In = typename Op::In;

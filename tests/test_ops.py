@@ -114,11 +114,13 @@ def test_forward(case, dtype, isa, device):
 
 @by_name
 def test_gradients(case, device):
+    """On other devices one sample of each and first derivatives: rules are the same everywhere, kernels are not."""
     if case.derivatives == 0:
         pytest.skip("has no derivative")
     checked = 0
+    on_cpu = device == "cpu"
     for sample in case.samples(draw_for(case, "float64")):
-        if not sample.smooth:
+        if not sample.smooth or (checked and not on_cpu):
             continue
         small = all(a.size <= 400 for a in sample.args if isinstance(a, np.ndarray))
         args = to_tensors(tuple(_own(a) for a in sample.args), True, device)
@@ -133,7 +135,7 @@ def test_gradients(case, device):
             return case.function(*full, **kwargs)
 
         assert gradcheck(function, inputs, fast_mode=True), sample.label
-        if case.derivatives > 1:
+        if case.derivatives > 1 and on_cpu:
             assert gradgradcheck(function, inputs, fast_mode=True), sample.label
         checked += 1
     assert checked, f"{case.name} has no sample to differentiate"
