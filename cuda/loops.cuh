@@ -52,6 +52,15 @@ struct Halves {
   }
 };
 
+// Whether the elements of each operand lie side by side, in the loop's order.
+template <int N>
+bool is_adjacent(const StridedLoop<N>& loop) {
+  if (loop.ndim != 1) return false;
+  for (int n = 0; n < N; ++n)
+    if (loop.stride[n][0] != 1) return false;
+  return true;
+}
+
 // Whether all operands are adjacent (or absent, where a number stands) and begin at a multiple of 16 bytes.
 template <int N>
 bool is_packed(const StridedLoop<N>& loop) {

@@ -1,7 +1,10 @@
 // Copies, fills and choices over strided arrays.
 //
+// Adjacent elements of one type are copied, and adjacent zeros written, by the runtime itself. For everything else:
+//
 // The idea: a thread for each element, which finds its place in every operand from its number. Parallel: all elements.
 // Bound: the memory's bandwidth where the arrays are adjacent; the divisions that find a place otherwise.
+#include <cmath>
 #include <type_traits>
 
 #include "core/kernels/elementwise.h"
@@ -72,11 +75,23 @@ __global__ void where_kernel(StridedLoop<4> loop, int64_t count, bool narrow) {
   });
 }
 
+size_t bytes_of(int64_t count, DType dtype) {
+  size_t size = 0;
+  with_any_type(dtype, [&]<class T>(T) { size = sizeof(T); });
+  return static_cast<size_t>(count) * size;
+}
+
 }  // namespace
 
 void cast(const CastArgs& args, const LaunchContext& ctx) {
   const int64_t count = count_of(args.loop);
   if (count == 0) return;
+  if (args.to == args.from && is_adjacent(args.loop)) {
+    check(cudaMemcpyAsync(args.loop.data[0], args.loop.data[1], bytes_of(count, args.to), cudaMemcpyDeviceToDevice,
+                          static_cast<cudaStream_t>(ctx.stream)),
+          "copying");
+    return;
+  }
   with_any_type(args.to, [&]<class To>(To) {
     with_any_type(args.from, [&]<class From>(From) {
       const auto kernel = cast_kernel<To, From>;
@@ -88,6 +103,11 @@ void cast(const CastArgs& args, const LaunchContext& ctx) {
 void fill(const FillArgs& args, const LaunchContext& ctx) {
   const int64_t count = count_of(args.loop);
   if (count == 0) return;
+  if (args.integer == 0 && args.real == 0 && !std::signbit(args.real) && is_adjacent(args.loop)) {
+    check(cudaMemsetAsync(args.loop.data[0], 0, bytes_of(count, args.dtype), static_cast<cudaStream_t>(ctx.stream)),
+          "filling with zeros");
+    return;
+  }
   with_any_type(args.dtype, [&]<class T>(T) {
     const T value = is_floating_type<T> ? static_cast<T>(args.real) : static_cast<T>(args.integer);
     NN_LAUNCH(fill_kernel<T>, blocks_for(count), kThreads, 0, ctx, args.loop, count, is_narrow(count), value);

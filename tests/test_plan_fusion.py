@@ -17,7 +17,7 @@ def kernels(function, *args, monkeypatch, fuse):
     found = []
     for _ in range(5):
         result = run(*args)
-        found += [t.numpy().tobytes() for t in (result if isinstance(result, tuple) else (result,))]
+        found += [t.numpy(force=True).tobytes() for t in (result if isinstance(result, tuple) else (result,))]
     (plan,) = run.plans
     return [row.kernel for row in plan.launches()], found
 
@@ -26,7 +26,7 @@ def fused(function, *args, monkeypatch, restore=lambda: None):
     """The kernels without and with fusion; results are equal to the last bit, and to those of running the function."""
     restore()
     plain = [function(*args) for _ in range(5)]
-    plain = [t.numpy().tobytes() for r in plain for t in (r if isinstance(r, tuple) else (r,))]
+    plain = [t.numpy(force=True).tobytes() for r in plain for t in (r if isinstance(r, tuple) else (r,))]
     restore()
     apart, first = kernels(function, *args, monkeypatch=monkeypatch, fuse="0")
     restore()
@@ -47,9 +47,9 @@ def special(count):
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("bias", [True, False])
-def test_relu_joins_the_product_before_it(bias, monkeypatch):
-    layer = nn.Linear(8, 16, bias=bias)
-    x = nc.randn(5, 8)
+def test_relu_joins_the_product_before_it(bias, device, monkeypatch):
+    layer = nn.Linear(8, 16, bias=bias).to(device)
+    x = nc.randn(5, 8, device=device)
     x[0, 0] = float("nan")
     with nc.no_grad():
         apart, joined = fused(lambda x: F.relu(layer(x)), x, monkeypatch=monkeypatch)
@@ -59,9 +59,9 @@ def test_relu_joins_the_product_before_it(bias, monkeypatch):
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("shape", [(1, 3), (3, 5), (17, 40), (64, 64)])
-def test_the_epilogue_keeps_the_sign_of_zero(shape, monkeypatch):
+def test_the_epilogue_keeps_the_sign_of_zero(shape, device, monkeypatch):
     """A negative number too small for the format is -0, and relu leaves -0 as it is."""
-    x, w = nc.full((shape[0], 4), 1e-30), nc.full((4, shape[1]), -1e-30)
+    x, w = nc.full((shape[0], 4), 1e-30, device=device), nc.full((4, shape[1]), -1e-30, device=device)
     _, joined = fused(lambda x: F.relu(x @ w), x, monkeypatch=monkeypatch)
     assert joined == ["gemm + relu"]
 
@@ -85,12 +85,12 @@ CONVOLUTIONS = {
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 @pytest.mark.parametrize("dtype", [nc.float32, nc.float64])
-def test_relu_joins_the_convolution_before_it(name, dtype, monkeypatch):
+def test_relu_joins_the_convolution_before_it(name, dtype, device, monkeypatch):
     layer, shape = CONVOLUTIONS[name]
-    layer = copy.deepcopy(layer).to(dtype)
+    layer = copy.deepcopy(layer).to(device, dtype)
     if layer.bias is not None:
         layer.bias.data[0] = -1.0
-    x = nc.randn(*shape, dtype=dtype)
+    x = nc.randn(*shape, dtype=dtype, device=device)
     if x.numel():
         x.view(-1)[0] = float("nan")
     with nc.no_grad():
@@ -104,13 +104,14 @@ def test_relu_joins_the_convolution_before_it(name, dtype, monkeypatch):
 
 @pytest.mark.usefixtures("isa")
 @pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name != "nothing to sum"])
-def test_the_epilogue_of_a_convolution_keeps_the_sign_of_zero(name, monkeypatch):
+def test_the_epilogue_of_a_convolution_keeps_the_sign_of_zero(name, device, monkeypatch):
     layer, shape = copy.deepcopy(CONVOLUTIONS[name])
+    layer.to(device)
     layer.weight.data.fill_(-1e-30)
     if layer.bias is not None:
         layer.bias.data.fill_(-0.0)
     with nc.no_grad():
-        _, joined = fused(lambda x: F.relu(layer(x)), nc.full(shape, 1e-30), monkeypatch=monkeypatch)
+        _, joined = fused(lambda x: F.relu(layer(x)), nc.full(shape, 1e-30, device=device), monkeypatch=monkeypatch)
     assert joined == ["conv_forward + relu"]
 
 

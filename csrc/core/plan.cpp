@@ -88,6 +88,7 @@ template <class Around>
 void Plan::run(const Around& around) {
   const std::lock_guard one_at_a_time(replaying_);
   count_writes();
+  follow();
   if (device_.type == DeviceType::cpu)
     run_on_cpu(around);
   else

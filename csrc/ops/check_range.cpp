@@ -20,8 +20,8 @@ void check_range(const Array& values, int64_t low, int64_t high, const Fault& fa
     if (bad >= 0) raise(fault, first[bad]);
     return;
   }
-  const Array found =
-      empty({}, DType::int64, device);  // in memory of the plan, for a replay finds something else there
+  // In memory of the plan, for a replay finds something else there.
+  const Array found = empty({}, DType::int64, device);
   args.first_bad = found.as<int64_t>();
   launch(kernels(device).index.check, args, device);
   on_host(

@@ -99,13 +99,15 @@ class GradScaler:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if any(g.dtype is nncore.float16 for g in gradients):
             raise ValueError("Attempting to unscale FP16 gradients.")
-        finite = []
+        finite: dict[Any, Tensor] = {}  # by device, each read once
         with no_grad():
             for gradient in gradients:
-                finite.append(nncore.isfinite(gradient).all())
+                here = nncore.isfinite(gradient).all()
+                before = finite.get(gradient.device)
+                finite[gradient.device] = here if before is None else before & here
                 gradient.mul_(_float32(1.0 / self._scale))
         if finite:
-            state.found_inf = not all(bool(f) for f in finite)
+            state.found_inf = not all(bool(f) for f in finite.values())
         state.stage = _UNSCALED
 
     def step(self, optimizer, *args, **kwargs):

@@ -21,7 +21,7 @@ from nncore.tensor import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_HALVES = (_core.dtype.float16, _core.dtype.bfloat16)
+HALVES = (_core.dtype.float16, _core.dtype.bfloat16)
 _DEFAULTS = {"cpu": _core.dtype.bfloat16, "cuda": _core.dtype.float16}
 
 
@@ -50,7 +50,7 @@ class _Cast:
 
 
 def _widen(x):
-    return x.to(_core.dtype.float32) if x._array.dtype in _HALVES else x
+    return x.to(_core.dtype.float32) if x._array.dtype in HALVES else x
 
 
 def _map(value, cast: Callable):
@@ -157,7 +157,7 @@ class autocast(_Decorator):  # noqa: N801
             raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
         if device_type not in _DEFAULTS:
             raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
-        if dtype is not None and dtype not in _HALVES:
+        if dtype is not None and dtype not in HALVES:
             warnings.warn(
                 f"In {device_type} autocast, but the target dtype is not supported: expected bfloat16 or float16, got "
                 f"{dtype}. Disabling autocast.",

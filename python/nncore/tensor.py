@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CPU = _core.device("cpu")
 _BFLOAT16 = _core.dtype.bfloat16
+_ELEMENTS = "reading a tensor's elements (numpy(), tolist(), print)"
 
 
 class Tensor:
@@ -305,18 +306,15 @@ class Tensor:
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array over the same memory. With force also for tensors that require a gradient, and as a copy for
         those on a GPU."""
-        if force:
-            refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
-            return to_numpy(_core.to_device(self._array, _CPU))
-        if self._requires_grad:
+        if self._requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        if self.is_cuda:
+        if self.is_cuda and not force:
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
                 "memory first."
             )
-        refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
-        return to_numpy(self._array)
+        refuse_reading(_ELEMENTS)
+        return to_numpy(_core.to_device(self._array, _CPU))
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         array = self.numpy()
@@ -424,12 +422,10 @@ class Tensor:
         return copy
 
     def __reduce__(self):
-        refuse_reading("reading a tensor's elements (numpy(), tolist(), print)")
+        refuse_reading(_ELEMENTS)
         values = np.asarray(_core.to_device(self._array, _CPU)).copy()  # of bfloat16, the bits
-        place = (str(self.device),) if self.is_cuda else ()  # it comes back to where it was
-        if self._array.dtype is _BFLOAT16:
-            place = (str(self.device), True)
-        return (_unpickle, (type(self), values, self._requires_grad, *place))
+        bits = self._array.dtype is _BFLOAT16
+        return (_unpickle, (type(self), values, self._requires_grad, str(self.device), bits))
 
     @classmethod
     def _rebuild(cls, array: _core.Array, requires_grad: bool) -> Tensor:

@@ -8,6 +8,7 @@ from nncore import _core, autograd
 
 _CPU: Any
 _BFLOAT16: Any
+_ELEMENTS: Any
 class Tensor:
     _array: _core.Array
     _node: autograd.Node | None

@@ -101,6 +101,24 @@ def test_inference_and_what_a_plan_shows():
     assert plan.profile(repeats=2).rows
 
 
+@pytest.mark.parametrize("precision", ["high", "medium"])
+@pytest.mark.parametrize("shape", [(3, 8, 16), (70, 33, 130), (4, 2000, 8)])
+def test_relu_joins_products_on_tensor_cores(precision, shape, monkeypatch):
+    m, k, n = shape
+    x, w = nc.randn(m, k, device="cuda"), nc.randn(k, n, device="cuda")
+    nc.set_float32_matmul_precision(precision)
+    try:
+        plain = bits([F.relu(x @ w)])
+        for fuse, kernels in (("0", ["gemm", "relu"]), ("1", ["gemm + relu"])):
+            monkeypatch.setenv("NNCORE_FUSE", fuse)
+            run = nc.capture(lambda x: F.relu(x @ w))
+            for _ in range(4):
+                assert bits([run(x)]) == plain
+            assert [row.kernel for row in run.plans[0].launches()] == kernels
+    finally:
+        nc.set_float32_matmul_precision("highest")
+
+
 def test_shapes_devices_and_functions_have_plans_of_their_own():
     double = nc.capture(lambda x: x * 2)
     triple = nc.capture(lambda x: x * 3)

@@ -1,12 +1,18 @@
 """Builds test programs from CUDA sources and the emulation, with one sanitizer or none."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests/cuda_on_cpu"
@@ -68,3 +74,27 @@ def run(program: Path, *arguments: str, seconds: int = 300) -> subprocess.Comple
     """Runs it; fibers have stacks of their own, which the address sanitizer must not take for one."""
     environment = dict(os.environ, ASAN_OPTIONS="detect_stack_use_after_return=0:detect_leaks=0")
     return subprocess.run([program, *arguments], capture_output=True, text=True, env=environment, timeout=seconds)
+
+
+class Mistake(NamedTuple):
+    """A seeded mistake: the kind of build that finds it, the file of cuda/ and the source there that is compiled with
+    it, what is right, and what stands there instead."""
+
+    kind: str
+    file: str
+    compiled: str
+    right: str
+    seeded: str
+
+
+def expect_right(program: Path, *arguments: str) -> None:
+    """The program finds nothing."""
+    result = run(program, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def expect_found(builders: Callable[[str], Builder], sources: list[str], mistake: Mistake, *arguments: str) -> None:
+    """The program finds the mistake."""
+    kind, file, compiled, right, seeded = mistake
+    program = builders(kind).seeded(sources, f"cuda/{file}", right, seeded, f"cuda/{compiled}")
+    assert run(program, *arguments).returncode != 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cuda_on_cpu.kernel_program import run
+from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
 
 FILES = ["conv.cu", "conv_tile.cu", "conv_mma.cu", "conv_direct.cu", "conv_unfold.cu", "conv_problem.cpp"]
 MATRICES = ["gemm.cu", "gemm_simt.cu", "gemm_mma.cu", "gemm_sm90.cu", "gemm_pack.cu", "tensor_map.cu"]  # choose_split
@@ -11,8 +11,7 @@ SOURCES = [f"cuda/{name}" for name in FILES + MATRICES] + ["tests/cuda_on_cpu/co
 
 @pytest.mark.parametrize("kind", ["plain", "race", "address"])
 def test_convolutions_are_right(builders, kind):
-    result = run(builders(kind).program(SOURCES), *(["few"] if kind != "plain" else []))
-    assert result.returncode == 0, result.stdout + result.stderr
+    expect_right(builders(kind).program(SOURCES), *(["few"] if kind != "plain" else []))
 
 
 # kind of build, file, the source that is compiled with it, what is right there, the mistake instead
@@ -28,6 +27,4 @@ SEEDED = {
 
 @pytest.mark.parametrize("mistake", SEEDED)
 def test_seeded_mistakes_are_found(builders, mistake):
-    kind, file, compiled, right, seeded = SEEDED[mistake]
-    program = builders(kind).seeded(SOURCES, f"cuda/{file}", right, seeded, f"cuda/{compiled}")
-    assert run(program, "few").returncode != 0
+    expect_found(builders, SOURCES, Mistake(*SEEDED[mistake]), "few")

@@ -3,7 +3,7 @@ that these checks find the mistakes that such kernels are prone to."""
 
 import pytest
 
-from cuda_on_cpu.kernel_program import run
+from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
 
 FILES = ["gemm", "gemm_simt", "gemm_mma", "gemm_sm90", "gemm_pack", "tensor_map"]
 SOURCES = [f"cuda/{name}.cu" for name in FILES] + ["tests/cuda_on_cpu/gemm_test.cpp"]
@@ -12,9 +12,7 @@ SOURCES = [f"cuda/{name}.cu" for name in FILES] + ["tests/cuda_on_cpu/gemm_test.
 @pytest.mark.parametrize("kind", ["plain", "race", "address"])
 @pytest.mark.parametrize("kernel", ["simt", "mma", "sm90", "bf16x6", "table"])
 def test_products_are_right(builders, kind, kernel):
-    program = builders(kind).program(SOURCES)
-    result = run(program, kernel, *(["few"] if kind != "plain" else []))
-    assert result.returncode == 0, result.stdout + result.stderr
+    expect_right(builders(kind).program(SOURCES), kernel, *(["few"] if kind != "plain" else []))
 
 
 # kernel, kind of build, file, what is right there, the mistake instead
@@ -43,5 +41,4 @@ SEEDED = {
 @pytest.mark.parametrize("mistake", SEEDED)
 def test_seeded_mistakes_are_found(builders, mistake):
     kernel, kind, file, right, seeded = SEEDED[mistake]
-    program = builders(kind).seeded(SOURCES, f"cuda/{file}", right, seeded, f"cuda/gemm_{kernel}.cu")
-    assert run(program, kernel, "few").returncode != 0
+    expect_found(builders, SOURCES, Mistake(kind, file, f"gemm_{kernel}.cu", right, seeded), kernel, "few")

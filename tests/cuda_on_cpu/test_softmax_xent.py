@@ -2,7 +2,7 @@
 
 import pytest
 
-from cuda_on_cpu.kernel_program import run
+from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
 
 SOURCES = ["cuda/softmax_xent.cu", "cuda/softmax_xent_loss.cu", "tests/cuda_on_cpu/softmax_xent_test.cpp"]
 
@@ -14,12 +14,9 @@ SEEDED = {
 
 
 def test_rows_are_right(builders):
-    result = run(builders("race").program(SOURCES))
-    assert result.returncode == 0, result.stdout + result.stderr
+    expect_right(builders("race").program(SOURCES))
 
 
 @pytest.mark.parametrize("mistake", SEEDED)
 def test_seeded_mistakes_are_found(builders, mistake):
-    file, compiled, right, seeded = SEEDED[mistake]
-    program = builders("race").seeded(SOURCES, f"cuda/{file}", right, seeded, f"cuda/{compiled}")
-    assert run(program).returncode != 0
+    expect_found(builders, SOURCES, Mistake("race", *SEEDED[mistake]))

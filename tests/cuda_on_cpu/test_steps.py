@@ -2,15 +2,14 @@
 
 import pytest
 
-from cuda_on_cpu.kernel_program import run
+from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
 
 SOURCES = ["cuda/optim.cu", "cuda/rnn.cu", "tests/cuda_on_cpu/steps_test.cpp"]
 
 
 @pytest.mark.parametrize("kind", ["plain", "race", "address"])
 def test_steps_are_right(builders, kind):
-    result = run(builders(kind).program(SOURCES), *(["few"] if kind != "plain" else []))
-    assert result.returncode == 0, result.stdout + result.stderr
+    expect_right(builders(kind).program(SOURCES), *(["few"] if kind != "plain" else []))
 
 
 # kind of build, file, the source that is compiled with it, what is right there, the mistake instead
@@ -26,6 +25,4 @@ SEEDED = {
 
 @pytest.mark.parametrize("mistake", SEEDED)
 def test_seeded_mistakes_are_found(builders, mistake):
-    kind, file, compiled, right, seeded = SEEDED[mistake]
-    program = builders(kind).seeded(SOURCES, f"cuda/{file}", right, seeded, f"cuda/{compiled}")
-    assert run(program, "few").returncode != 0
+    expect_found(builders, SOURCES, Mistake(*SEEDED[mistake]), "few")

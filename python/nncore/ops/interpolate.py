@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING
 
@@ -140,24 +139,14 @@ def _resize(input: Tensor, kind: str, size: tuple, scales: list, align_corners: 
     if input._array.dtype is _core.dtype.uint8 and kind.startswith("nearest"):
         for dim, t in enumerate(forward, start=2):
             if t is not None:
-                input = input.index_select(dim, Tensor(_beside(t[0], input._array.device)).flatten())
+                input = input.index_select(dim, Tensor(t[0]).flatten())
         return input
     return resample(input, forward, [t and t[1] for t in tables])
 
 
 def resample(x: Tensor, tables: list, adjoint: list) -> Tensor:
     """The linear map of each of the last axes that `tables` describe; `adjoint` has those of the way back."""
-    device = x._array.device
-    near = tables if device.type == "cpu" else [t and tuple(_beside(part, device) for part in t) for t in tables]
-    return record("resample", Tensor(_core.resample(x._array, near)), (x,), _resample_rule, (adjoint, tables))
-
-
-@functools.lru_cache(maxsize=256)
-def _beside(part: _core.Array, device: _core.device) -> _core.Array:
-    """A part of a table on the device, made once for all streams."""
-    there = _core.to_device(part, device)
-    _core.synchronize(device)
-    return there
+    return record("resample", Tensor(_core.resample(x._array, tables)), (x,), _resample_rule, (adjoint, tables))
 
 
 _resample_rule = (resample,)

@@ -16,15 +16,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from nncore import _core
-from nncore.autocast_mode import casts_wide
+from nncore.autocast_mode import HALVES, casts_wide
 from nncore.autograd import record
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-_HALVES = (_core.dtype.float16, _core.dtype.bfloat16)  # whose parameters and statistics may be float32
 
 
 class _Groups(NamedTuple):
@@ -259,7 +256,7 @@ def _check_channels(name: str, input: Tensor, channels: int, running_mean, runni
             continue
         if given._array.numel != channels:
             raise RuntimeError(f"{name}: {what} should contain {channels} elements not {given.numel()}")
-        wider = dtype in _HALVES and given._array.dtype is _core.dtype.float32
+        wider = dtype in HALVES and given._array.dtype is _core.dtype.float32
         if given._array.dtype is not dtype and not wider:
             raise RuntimeError(f"{name}: expected {what} of the input's dtype {dtype}, got {given.dtype}")
     if any(s is not None and s._requires_grad for s in (running_mean, running_var)):

@@ -70,7 +70,10 @@ def adjoint(index: np.ndarray, weight: np.ndarray, n: int) -> tuple:
 
 def _arrays(index: np.ndarray, weight: np.ndarray, device: _core.device) -> tuple:
     kept = np.ascontiguousarray(index, np.int32), np.ascontiguousarray(weight)
-    return tuple([_core.to_device(_core.from_buffer(array), device) for array in kept])
+    there = tuple([_core.to_device(_core.from_buffer(array), device) for array in kept])
+    if device.type != "cpu":
+        _core.synchronize(device)  # tables are kept, for all streams
+    return there
 
 
 def _ratio(n: int, out: int, scale: float | None, align_corners: bool, kind: type):
