@@ -27,6 +27,7 @@ void download(void* to, const Array& x, size_t bytes) {
     std::memcpy(to, x.data(), bytes);
     return;
   }
+  refuse_reading("reading elements");  // whatever the host does with them, a replay would not
   backend(device).download(device.index, to, x.data(), bytes);
   raise_reported(device);
 }

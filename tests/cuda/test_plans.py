@@ -149,6 +149,9 @@ REFUSED = {
     "tensor": lambda x: x + nc.tensor([1.0, 2.0, 3.0]).cuda(),
     "to": lambda x: x + nc.tensor([1.0, 2.0, 3.0], device="cuda"),
     "print": lambda x: print(x),
+    "nonzero": lambda x: x.nonzero(),
+    "mask": lambda x: x[x > 0],
+    "multinomial": lambda x: nc.multinomial(x, 1),
 }
 
 
