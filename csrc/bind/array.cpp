@@ -63,6 +63,9 @@ void bind_array(py::module_& m) {
             return x.dtype == y.dtype && x.shape == y.shape && x.strides == y.strides && x.device() == y.device();
           },
           py::arg("other"), "Whether both have one shape, one dtype, one device and the same strides.")
+      .def(
+          "is_beside", [](const Array& x, const Array& y) { return x.device() == y.device(); }, py::arg("other"),
+          "Whether both are on one device.")
       .def_property_readonly("repeats_elements", &repeats_elements, "Whether a stride of 0 shows one element twice.")
       .def("touch", &Array::touch, "Counts a write that was made from outside.")
       .def_property_readonly("is_contiguous", &Array::is_contiguous)

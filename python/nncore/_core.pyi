@@ -69,6 +69,10 @@ class Array:
         """
         The same memory with a count of writes of its own.
         """
+    def is_beside(self, other: Array) -> builtins.bool:
+        """
+        Whether both are on one device.
+        """
     def item(self) -> float:
         """
         The only element, as a Python number.

@@ -314,7 +314,7 @@ class Tensor:
                 "memory first."
             )
         refuse_reading(_ELEMENTS)
-        return to_numpy(_core.to_device(self._array, _CPU))
+        return to_numpy(_core.to_device(self._array, _CPU) if force else self._array)
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         array = self.numpy()

@@ -35,7 +35,7 @@ def getitem(x: Tensor, key) -> Tensor:
         part = _simple(x, key)
         if part is not None:
             return part.view(part.shape) if part is x else part
-    if isinstance(key, Tensor) and key._array.device == x._array.device:
+    if isinstance(key, Tensor) and key._array.is_beside(x._array):
         if key._array.dtype in _MASKS and key._array.ndim > 0 and key._array.shape == x._array.shape:
             whole = (-1,)
             places = Tensor(_core.reshape(_core.nonzero(_core.reshape(key._array, whole)), whole))
