@@ -83,7 +83,10 @@ class Session:
         self.repeat, self.seconds = (3, 0.01) if options.quick else (options.repeat, 0.04)
         self.until = time.monotonic() + options.seconds if options.seconds else float("inf")
         self.binding = timing.Binding()
-        self.facts: dict[str, dict] = {}
+        self.peers = {device: peer_on(device, options) for device in options.devices}
+        self.facts = {d: (machine if d == "cpu" else gpu).describe(peer) for d, peer in self.peers.items()}
+        self.binding.bind("nncore")
+        self.binding.bind_main()
         self.done: list[Bench] = []
         self.left: list[str] = []
 
@@ -114,11 +117,9 @@ class Session:
     def run(self) -> None:
         """Every group on every device."""
         for device in self.options.devices:
-            peer = peer_on(device, self.options)
-            self.facts[device] = (machine if device == "cpu" else gpu).describe(peer)
             print("", *[f"{k}: {v}" for k, v in self.facts[device].items()], sep="\n")
             for name in self.options.group or GROUPS:
-                self.group(device, name, peer)
+                self.group(device, name, self.peers[device])
 
     def conclude(self) -> bool:
         """Prints and keeps the summary. Whether all could be measured."""

@@ -26,7 +26,11 @@ class Binding:
         self.processors = sorted(os.sched_getaffinity(0))
         self.seen = {os.getpid()}
         self.workers: dict[str, int] = {}
-        self.bind("before the first block")  # OpenBLAS starts its threads when NumPy is imported
+        self.bind("NumPy")  # OpenBLAS starts its threads when NumPy is imported
+
+    def bind_main(self) -> None:
+        """Binds the thread that calls the libraries. A pool that starts afterwards begins on its processor alone, so
+        what is measured outside the blocks is measured before this."""
         os.sched_setaffinity(os.getpid(), {self.processors[0]})
 
     def bind(self, library: str) -> None:

@@ -1,7 +1,10 @@
 """python -m bench: its command line, its cases, and with tiny cases its way over a GPU or the emulation."""
 
 import json
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +22,9 @@ class Unbound:
     """Leaves the threads of the tests where they are."""
 
     def bind(self, library):
+        pass
+
+    def bind_main(self):
         pass
 
 
@@ -64,6 +70,35 @@ def test_on_the_cpu(tiny_cases, run, capsys):
     assert "GFLOP/s" in capsys.readouterr().out
     status, kept = run("--group", "gemm", "--group", "training", "--seconds", "1e-9")
     assert (status, kept["left out"]) == (0, ["gemm on cpu", "training on cpu"])
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor")
+def test_the_threads_of_a_library_have_processors_of_their_own():
+    pytest.importorskip("threadpoolctl")
+    program = """
+import os, sys
+from bench import __main__ as command
+sys.argv = ["bench", "--no-torch", "--threads", "2"]
+command.machine.copy_bandwidth = lambda: 1e10
+seen = set()
+def describe(peer):
+    before = set(os.listdir("/proc/self/task"))
+    facts = made(peer)
+    seen.update(set(os.listdir("/proc/self/task")) - before)
+    return facts
+made, command.machine.describe = command.machine.describe, describe
+options = command.arguments()
+command.set_threads(options.threads, None)
+facts = command.Session(options).facts["cpu"]
+threads = [os.getpid(), *map(int, seen)]
+print(facts["processors"], *(sorted(os.sched_getaffinity(thread)) for thread in threads), sep=";")
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=Path(bench.__file__).parents[1], capture_output=True, text=True, check=True)
+    processors, main, worker = done.stdout.strip().split(";")
+    assert int(processors) == len(os.sched_getaffinity(0))
+    assert len(json.loads(main)) == len(json.loads(worker)) == 1
+    assert main != worker
 
 
 @pytest.mark.skipif(nc.cuda.is_available(), reason="there is a GPU")
