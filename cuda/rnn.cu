@@ -92,6 +92,7 @@ void by_steps(const RnnBackwardArgs& x, const LaunchContext& ctx) {
   for (int64_t s = x.T - 1; s >= 0; --s) {
     const auto kernel = backward_kernel<T, Unit>;
     NN_LAUNCH(kernel, grid_of(x), kThreads, 0, ctx, x, s);
+    if (s == 0 && !x.wants_gh0) break;
     multiply(x, at<T>(x, x.gh_gates, time_of(x, s), 0, width), width, x.w_hh, H, 1, x.gh, H, nullptr, true, ctx);
   }
 }

@@ -97,6 +97,7 @@ __global__ void __launch_bounds__(kThreads) backward_rows_kernel(RnnBackwardArgs
       const int r = i / H, j = i - r * H;
       unit_backward<T, Unit>(x, time_of(x, s), first + r, j, hidden + r * width + j, gh[i], gc[i]);
     }
+    if (s == 0 && !x.wants_gh0) break;
     __syncthreads();
     for (int i = thread; i < parts * H; i += kThreads) {
       const int part = i / H, j = i - part * H, end = (part + 1) * depth;

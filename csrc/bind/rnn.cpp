@@ -19,12 +19,14 @@ void bind_rnn(py::module_& module) {
       "rnn_backward",
       [](const std::string& mode, const MaybeArray& gy, const MaybeArray& gh_n, const MaybeArray& gc_n,
          const Array& w_hh, const Array& gates, const Array& h_before, const MaybeArray& c_before,
-         const MaybeArray& extra, const MaybeArray& lengths, bool reverse) {
-        RnnGradients r = rnn_backward(mode, gy, gh_n, gc_n, w_hh, gates, h_before, c_before, extra, lengths, reverse);
+         const MaybeArray& extra, const MaybeArray& lengths, bool reverse, bool wants_gh0) {
+        RnnGradients r =
+            rnn_backward(mode, gy, gh_n, gc_n, w_hh, gates, h_before, c_before, extra, lengths, reverse, wants_gh0);
         return std::make_tuple(r.gx_gates, r.gh_gates, r.gh0, r.gc0);
       },
       py::arg("mode"), py::arg("gy"), py::arg("gh_n"), py::arg("gc_n"), py::arg("w_hh"), py::arg("gates"),
-      py::arg("h_before"), py::arg("c_before"), py::arg("extra"), py::arg("lengths"), py::arg("reverse"), Nogil());
+      py::arg("h_before"), py::arg("c_before"), py::arg("extra"), py::arg("lengths"), py::arg("reverse"),
+      py::arg("wants_gh0"), Nogil());
 }
 
 }  // namespace nn

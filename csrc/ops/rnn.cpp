@@ -93,7 +93,7 @@ RnnResult rnn_forward(const std::string& mode, const Array& x, const Array& h0, 
 
 RnnGradients rnn_backward(const std::string& mode, const MaybeArray& gy, const MaybeArray& gh_n, const MaybeArray& gc_n,
                           const Array& w_hh, const Array& gates, const Array& h_before, const MaybeArray& c_before,
-                          const MaybeArray& extra, const MaybeArray& lengths, bool reverse) {
+                          const MaybeArray& extra, const MaybeArray& lengths, bool reverse, bool wants_gh0) {
   const std::string name = mode + "_backward";
   RnnBackwardArgs args{};
   args.mode = parse_mode(mode);
@@ -117,7 +117,8 @@ RnnGradients rnn_backward(const std::string& mode, const MaybeArray& gy, const M
   RnnGradients r;
   r.gx_gates = empty(gates.shape, gates.dtype, gates.device());
   r.gh_gates = gru ? empty(gates.shape, gates.dtype, gates.device()) : r.gx_gates;
-  r.gh0 = zeros_or_copy(gh_n, state, gates);
+  const Array gh = zeros_or_copy(gh_n, state, gates);
+  if (wants_gh0) r.gh0 = gh;
   if (lstm) r.gc0 = zeros_or_copy(gc_n, state, gates);
 
   Array kept_lengths;
@@ -133,7 +134,8 @@ RnnGradients rnn_backward(const std::string& mode, const MaybeArray& gy, const M
   args.gates = gates.data(), args.h_before = h_before.data();
   args.c_before = data_of(c_before), args.extra = data_of(extra);
   args.gx_gates = r.gx_gates.data(), args.gh_gates = r.gh_gates.data();
-  args.gh = r.gh0.data(), args.gc = data_of(r.gc0);
+  args.gh = gh.data(), args.gc = data_of(r.gc0);
+  args.wants_gh0 = wants_gh0;
   launch(kernels(gates.device()).rnn.backward, args, gates.device());
   return r;
 }

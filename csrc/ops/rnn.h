@@ -26,13 +26,13 @@ RnnResult rnn_forward(const std::string& mode, const Array& x, const Array& h0, 
                       bool reverse);
 
 // The gradients of the inputs' and of the hidden share of the gates [T, N, G H] (the GRU alone tells them apart), of h0
-// and of c0, from those of y, h_n and c_n, of which a missing one counts as 0.
+// if it is wanted, and of c0, from those of y, h_n and c_n, of which a missing one counts as 0.
 struct RnnGradients {
-  Array gx_gates, gh_gates, gh0;
-  MaybeArray gc0;
+  Array gx_gates, gh_gates;
+  MaybeArray gh0, gc0;
 };
 RnnGradients rnn_backward(const std::string& mode, const MaybeArray& gy, const MaybeArray& gh_n, const MaybeArray& gc_n,
                           const Array& w_hh, const Array& gates, const Array& h_before, const MaybeArray& c_before,
-                          const MaybeArray& extra, const MaybeArray& lengths, bool reverse);
+                          const MaybeArray& extra, const MaybeArray& lengths, bool reverse, bool wants_gh0);
 
 }  // namespace nn

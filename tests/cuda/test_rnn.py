@@ -27,8 +27,8 @@ def forward_and_back(mode, values, device, reverse, biases, lengths=None):
     y, h_n, c_n, *kept = nc._core.rnn_forward(mode, *given, where, reverse)
     gc_n = None if c_n is None else h_n
     results = [y, h_n, c_n, *kept]
-    for gy, gh in ((y, h_n), (None, h_n), (y, None)):
-        results += nc._core.rnn_backward(mode, gy, gh, gc_n, given[4], *kept, where, reverse)
+    for gy, gh, wants_gh0 in ((y, h_n, True), (None, h_n, True), (y, None, True), (y, h_n, False)):
+        results += nc._core.rnn_backward(mode, gy, gh, gc_n, given[4], *kept, where, reverse, wants_gh0)
     return [None if r is None else nc.Tensor(r).cpu().numpy() for r in results]
 
 

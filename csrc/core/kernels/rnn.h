@@ -46,6 +46,7 @@ struct RnnBackwardArgs {
   void* gx_gates;  // [T, N, G H]: of the inputs' share of the gates, 0 where masked
   void* gh_gates;  // [T, N, G H]: of W_hh h + b_hh; for all but the GRU it is gx_gates
   void *gh, *gc;   // [N, H]: of h_n and c_n when called, of h0 and c0 after
+  bool wants_gh0;  // else gh may hold anything after, and the last product is saved
 };
 
 struct RnnKernels {

@@ -187,6 +187,7 @@ struct Backward {
             if constexpr (Unit::hidden_apart) clear(x.gh_gates, t, n);
           }
         }
+        if (s == 0 && !x.wants_gh0) break;
         const T* const g = static_cast<const T*>(x.gh_gates) + (t * x.N + begin) * G * H;
         panels.multiply(0, end - begin, g, G * H, static_cast<T*>(x.gh) + begin * H, H, true, nullptr);
       }

@@ -11,6 +11,7 @@ from nncore import _core, autograd
 from nncore.autocast_mode import casts_products
 from nncore.autograd import is_grad_enabled, record
 from nncore.ops.activation import relu, sigmoid, tanh
+from nncore.ops.convert import contiguous
 from nncore.ops.creation import arange, tensor, zeros
 from nncore.ops.dropout import dropout as drop
 from nncore.ops.elementwise import where
@@ -51,7 +52,8 @@ def _layer_rule(gy: tuple, mode: str, lengths: Tensor | None, reverse: bool, *sa
         return _differentiable_gradients(gy, mode, inputs, lengths, reverse)
     h_before = kept[1]
     arrays = [None if t is None else t._array for t in (*gy, *(None,) * (3 - len(gy)), inputs.w_hh, *kept)]
-    found = _core.rnn_backward(mode, *arrays, None if lengths is None else lengths._array, reverse)
+    where = None if lengths is None else lengths._array
+    found = _core.rnn_backward(mode, *arrays, where, reverse, inputs.h0.requires_grad)
     gx_gates, gh_gates, gh0, gc0 = (None if a is None else Tensor(a) for a in found)
     steps, batch, features = inputs.x.shape
     rows, width = steps * batch, inputs.w_hh.shape[0]
@@ -151,7 +153,7 @@ def _network(
             f"{name}: expected {num_layers * directions * each} parameters, {each} for each of {num_layers} layers in "
             f"{directions} directions, got {len(params)}"
         )
-    x = input.transpose(0, 1) if batch_first else input
+    x = contiguous(input.transpose(0, 1)) if batch_first else input  # once, not in each product
     if len(x) == 0:
         raise RuntimeError(f"{name}: Expected sequence length to be larger than 0 in RNN, got {list(input.shape)}")
     for state in states:
