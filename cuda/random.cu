@@ -6,7 +6,6 @@
 // a tenth of what a multiprocessor has time for, so that the memory bounds them, but for normal numbers: a logarithm, a
 // sine and a cosine in double precision for two of them. The words are those of the CPU's kernels, bit for bit.
 #include "core/kernels/random.h"
-
 #include "cuda/loops.cuh"
 #include "cuda/math.cuh"
 #include "math/functions.h"
@@ -231,9 +230,7 @@ void mask_scale(const MaskScaleArgs& args, const LaunchContext& ctx) {
   });
 }
 
-void advance(const AdvanceArgs& args, const LaunchContext& ctx) {
-  NN_LAUNCH(advance_kernel, 1, 1, 0, ctx, args.state);
-}
+void advance(const AdvanceArgs& args, const LaunchContext& ctx) { NN_LAUNCH(advance_kernel, 1, 1, 0, ctx, args.state); }
 
 }  // namespace
 
