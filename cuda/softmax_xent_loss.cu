@@ -1,12 +1,14 @@
 // Losses on class scores.
 //
-// The idea: cross-entropy reads its scores once forward, for the largest one and the sum of exponentials of each row at
-// the same time, and once backward, which writes softmax - target in the same pass: no array of probabilities between
-// them, only three numbers a row. The losses of the rows are added up in float64, by blocks and then by one block.
-// Parallel: rows, and each row among the threads of its team (cuda/teams.cuh).
-// Bound: memory bandwidth, one read of the scores forward, one read and one write backward; with label smoothing
-// forward reads them again, from a cache where rows are short.
-// Targets that are no class are reported, and count nothing.
+// The idea: cross-entropy goes through its scores once, for the largest one and the sum of exponentials of each row at
+// the same time. Where the gradient will be wanted, the same kernel writes it for gy = 1, softmax - target, from the
+// row that its team has just read (the sum of the targets' weights, by which a mean is divided, is found first);
+// backward multiplies by gy, and does nothing where that is 1. Otherwise, and for a second backward, forward leaves
+// three numbers a row, and backward reads the scores again. The losses of the rows are added up in float64, by blocks
+// and then by one. Parallel: rows, and each row among the threads of its team (cuda/teams.cuh). Bound: memory
+// bandwidth, one read of the scores and one write of the gradient; the second read of a row comes from a cache, as long
+// as the rows that the GPU has in work fit into it: 12,000 classes with 50 MB. Targets that are no class are reported,
+// and count nothing.
 #include "cuda/softmax_xent_kernels.h"
 #include "cuda/softmax_xent_row.cuh"
 
@@ -76,14 +78,15 @@ __device__ __forceinline__ Sums sum_over_block(const Sums& mine) {
   return {loss, block_reduce<kThreads>(mine.weights, Sum{}, of_warps, thread)};
 }
 
-// A block for each kRowsOfBlock rows. One alone finishes; several leave their sums to finish_sums.
+// A block for each kRowsOfBlock rows. One alone finishes; several leave their sums to finish_sums. Without losses, of
+// the weights alone.
 template <class T>
 __global__ void __launch_bounds__(kThreads) sum_rows(Loss<T> l, const T* losses, Sums* sums) {
   const int64_t begin = blockIdx.x * kRowsOfBlock;
   const int64_t end = begin + kRowsOfBlock < l.rows ? begin + kRowsOfBlock : l.rows;
   Sums mine{0, 0};
   for (int64_t row = begin + threadIdx.x; row < end; row += kThreads) {
-    mine.loss += losses[row];
+    if (losses != nullptr) mine.loss += losses[row];
     mine.weights += l.weight_of(l.target[row]);
   }
   const Sums all = sum_over_block(mine);
@@ -105,6 +108,15 @@ __global__ void __launch_bounds__(kThreads) finish_sums(Loss<T> l, const Sums* s
   if (threadIdx.x == 0) finish(l, all);
 }
 
+template <class T>
+void sum_up(const Loss<T>& l, const T* losses, const LaunchContext& ctx) {
+  const int64_t blocks = l.rows > 0 ? ceil_div(l.rows, kRowsOfBlock) : 1;
+  const Workspace partial(blocks > 1 ? static_cast<size_t>(blocks) * sizeof(Sums) : 0, ctx);
+  Sums* const sums = static_cast<Sums*>(partial.data);
+  NN_LAUNCH(sum_rows<T>, static_cast<unsigned>(blocks), kThreads, 0, ctx, l, losses, sums);
+  if (blocks > 1) NN_LAUNCH(finish_sums<T>, 1, kThreads, 0, ctx, l, sums, blocks);
+}
+
 // row_losses(losses) launches what fills one number for each row; they are then reduced.
 template <class T, class RowLosses>
 void reduce_rows(const Loss<T>& l, const LaunchContext& ctx, const RowLosses& row_losses) {
@@ -112,11 +124,7 @@ void reduce_rows(const Loss<T>& l, const LaunchContext& ctx, const RowLosses& ro
   const Workspace memory(static_cast<size_t>(l.rows) * sizeof(T), ctx);
   T* const losses = static_cast<T*>(memory.data);
   row_losses(losses);
-  const int64_t blocks = l.rows > 0 ? ceil_div(l.rows, kRowsOfBlock) : 1;
-  const Workspace partial(blocks > 1 ? static_cast<size_t>(blocks) * sizeof(Sums) : 0, ctx);
-  Sums* const sums = static_cast<Sums*>(partial.data);
-  NN_LAUNCH(sum_rows<T>, static_cast<unsigned>(blocks), kThreads, 0, ctx, l, losses, sums);
-  if (blocks > 1) NN_LAUNCH(finish_sums<T>, 1, kThreads, 0, ctx, l, sums, blocks);
+  sum_up(l, losses, ctx);
 }
 
 // ---- negative log likelihood ----
@@ -145,9 +153,29 @@ __global__ void __launch_bounds__(kThreads) nll_backward_kernel(Loss<T> l, T* gx
 
 // ---- cross-entropy ----
 
+// g (A softmax(x) - q) for a row with the target t.
+template <class Team, class T>
+__device__ __forceinline__ void write_gradient(const Team& team, const Row& row, const Loss<T>& l, bool aligned,
+                                               const T* x, T* gx, int64_t t, T g, T largest, T log_sum, T mass) {
+  const bool used = !l.ignored(t);
+  const T scale = g * mass, share = g * l.each, at_target = g * l.hit * l.weight_of(t);
+  each_pack<T>(team, row, [&](auto count, int64_t c) {
+    constexpr int kCount = decltype(count)::value;
+    Pack<T, kCount> v = load_pack<kCount>(x + row.at(c), aligned);
+#pragma unroll
+    for (int k = 0; k < kCount; ++k) {
+      T y = scale * exp((v.at[k] - largest) - log_sum);
+      if (l.smoothed) y -= share * l.class_weight(c + k);
+      if (c + k == t) y -= at_target;
+      v.at[k] = used ? y : T(0);  // also where x or g is not finite
+    }
+    store_pack<kCount>(gx + row.at(c), v, aligned);
+  });
+}
+
 template <class Team, class T>
 __global__ void __launch_bounds__(kThreads)
-    cross_entropy_kernel(Team team, Rows rows, Loss<T> l, bool aligned, const T* x, T* losses, FaultSite fault) {
+    cross_entropy_kernel(Team team, Rows rows, Loss<T> l, bool aligned, const T* x, T* losses, T* gx, FaultSite fault) {
   each_row(team, rows, [&](const Row& row) {
     const SoftmaxRow<T> found = softmax_row(team, row, x, aligned);
     T below = T(0), weights = static_cast<T>(l.classes);  // sums of w (x - max x), and of w
@@ -166,16 +194,22 @@ __global__ void __launch_bounds__(kThreads)
       below = team.reduce(below, Sum{});
       if (l.weight != nullptr) weights = team.reduce(mine, Sum{});
     }
-    if (!row.live || team.rank() != 0) return;
+    if (!row.live || (gx == nullptr && team.rank() != 0)) return;
     const int64_t t = l.target[row.index];
     const bool used = !l.ignored(t), fits = l.fits(t);
-    if (used && !fits) report(fault, t);
     const T log_sum = log(found.sum), w = used && fits ? l.hit * l.class_weight(t) : T(0);
+    const T mass = used ? w + (l.smoothed ? l.each * weights : T(0)) : T(0);
+    if (gx != nullptr) {
+      const T g = l.reduction == LossReduction::mean ? T(1) / *l.total : T(1);
+      write_gradient(team, row, l, aligned, x, gx, t, used ? g : T(0), found.max, log_sum, mass);
+    }
+    if (team.rank() != 0) return;
+    if (used && !fits) report(fault, t);
     T loss = w * (log_sum - (fits ? x[row.at(t)] - found.max : T(0)));
     if (l.smoothed) loss += l.each * (weights * log_sum - below);
     l.max[row.index] = found.max;
     l.log_sum[row.index] = log_sum;
-    l.mass[row.index] = used ? w + (l.smoothed ? l.each * weights : T(0)) : T(0);
+    l.mass[row.index] = mass;
     losses[row.index] = used ? loss : T(0);
   });
 }
@@ -186,19 +220,24 @@ __global__ void __launch_bounds__(kThreads)
   each_row(team, rows, [&](const Row& row) {
     if (!row.live) return;
     const int64_t t = l.target[row.index];
-    const bool used = !l.ignored(t);
-    const T g = used ? l.gradient(row.index) : T(0), largest = l.max[row.index], log_sum = l.log_sum[row.index];
-    const T scale = g * l.mass[row.index], share = g * l.each, at_target = g * l.hit * l.weight_of(t);
+    const T g = l.ignored(t) ? T(0) : l.gradient(row.index);
+    write_gradient(team, row, l, aligned, x, gx, t, g, l.max[row.index], l.log_sum[row.index], l.mass[row.index]);
+  });
+}
+
+// gx, the gradient for gy = 1, becomes that for gy.
+template <class Team, class T>
+__global__ void __launch_bounds__(kThreads) scale_kernel(Team team, Rows rows, Loss<T> l, bool aligned, T* gx) {
+  const bool each = l.reduction == LossReduction::none;
+  if (!each && *l.loss == T(1)) return;
+  each_row(team, rows, [&](const Row& row) {
+    if (!row.live || l.ignored(l.target[row.index])) return;  // 0 stays 0 where gy is not finite
+    const T g = l.loss[each ? row.index : 0];
     each_pack<T>(team, row, [&](auto count, int64_t c) {
       constexpr int kCount = decltype(count)::value;
-      Pack<T, kCount> v = load_pack<kCount>(x + row.at(c), aligned);
+      Pack<T, kCount> v = load_pack<kCount>(gx + row.at(c), aligned);
 #pragma unroll
-      for (int k = 0; k < kCount; ++k) {
-        T y = scale * exp((v.at[k] - largest) - log_sum);
-        if (l.smoothed) y -= share * l.class_weight(c + k);
-        if (c + k == t) y -= at_target;
-        v.at[k] = used ? y : T(0);  // also where x or g is not finite
-      }
+      for (int k = 0; k < kCount; ++k) v.at[k] *= g;
       store_pack<kCount>(gx + row.at(c), v, aligned);
     });
   });
@@ -231,11 +270,12 @@ void run_cross_entropy_forward(const ClassLossArgs& a, const LaunchContext& ctx)
   with_floating(a.dtype, [&]<class T>(T) {
     const Loss<T> l(a);
     const Rows rows{a.N, a.C, a.inner};
+    if (a.gx != nullptr && a.reduction == LossReduction::mean) sum_up<T>(l, nullptr, ctx);  // gradients need the total
     reduce_rows(l, ctx, [&](T* losses) {
       with_team<T>(rows, [&]<class Team>(const Team& team, unsigned blocks) {
         const auto kernel = cross_entropy_kernel<Team, T>;
-        NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, l, are_aligned(a.x), static_cast<const T*>(a.x), losses,
-                  a.fault);
+        NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, l, are_aligned(a.x, a.gx), static_cast<const T*>(a.x),
+                  losses, static_cast<T*>(a.gx), a.fault);
       });
     });
   });
@@ -245,6 +285,11 @@ void run_cross_entropy_backward(const ClassLossArgs& a, const LaunchContext& ctx
   with_floating(a.dtype, [&]<class T>(T) {
     const Rows rows{a.N, a.C, a.inner};
     with_team<T>(rows, [&]<class Team>(const Team& team, unsigned blocks) {
+      if (a.x == nullptr) {
+        const auto kernel = scale_kernel<Team, T>;
+        NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, Loss<T>(a), are_aligned(a.gx), static_cast<T*>(a.gx));
+        return;
+      }
       const auto kernel = cross_entropy_backward_kernel<Team, T>;
       NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, Loss<T>(a), are_aligned(a.x, a.gx),
                 static_cast<const T*>(a.x), static_cast<T*>(a.gx));

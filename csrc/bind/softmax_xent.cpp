@@ -24,10 +24,11 @@ void bind_softmax_xent(py::module_& module) {
   m.def(
       "cross_entropy",
       [](const Array& x, const Array& target, const std::optional<Array>& weight, const std::string& reduction,
-         int64_t ignore_index,
-         double smoothing) { return cross_entropy(x, {target, weight, reduction, ignore_index, smoothing}); },
+         int64_t ignore_index, double smoothing, bool wants_gradient) {
+        return cross_entropy(x, {target, weight, reduction, ignore_index, smoothing}, wants_gradient);
+      },
       py::arg("input"), py::arg("target"), py::arg("weight"), py::arg("reduction"), py::arg("ignore_index"),
-      py::arg("label_smoothing"), Nogil());
+      py::arg("label_smoothing"), py::arg("wants_gradient"), Nogil());
   m.def(
       "cross_entropy_backward",
       [](const Array& gy, const Array& x, const Array& saved, const Array& target, const std::optional<Array>& weight,
@@ -35,6 +36,14 @@ void bind_softmax_xent(py::module_& module) {
         return cross_entropy_backward(gy, x, {target, weight, reduction, ignore_index, smoothing}, saved);
       },
       py::arg("gy"), py::arg("input"), py::arg("saved"), py::arg("target"), py::arg("weight"), py::arg("reduction"),
+      py::arg("ignore_index"), py::arg("label_smoothing"), Nogil());
+  m.def(
+      "cross_entropy_scale",
+      [](const Array& gy, const Array& gx, const Array& saved, const Array& target, const std::optional<Array>& weight,
+         const std::string& reduction, int64_t ignore_index, double smoothing) {
+        cross_entropy_scale(gy, gx, {target, weight, reduction, ignore_index, smoothing}, saved);
+      },
+      py::arg("gy"), py::arg("gx"), py::arg("saved"), py::arg("target"), py::arg("weight"), py::arg("reduction"),
       py::arg("ignore_index"), py::arg("label_smoothing"), Nogil());
 }
 

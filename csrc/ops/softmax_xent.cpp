@@ -91,7 +91,7 @@ void point_to_saved(ClassLossArgs& args, const Array& saved, int64_t stats) {
 }
 
 std::tuple<Array, Array> forward(const char* operation, const Kernel<ClassLossArgs>& kernel, const Array& input,
-                                 const ClassLoss& loss, int64_t stats) {
+                                 const ClassLoss& loss, int64_t stats, const std::optional<Array>& gx = {}) {
   check_same_device(operation, input, loss.target, loss.weight);
   Prepared p = prepare(operation, input.shape, input.dtype, loss);
   const Array x = contiguous(input);
@@ -99,6 +99,7 @@ std::tuple<Array, Array> forward(const char* operation, const Kernel<ClassLossAr
   const Array result = empty(each ? p.target.shape : Dims{}, x.dtype, x.device());
   const Array saved = empty({stats * p.args.N * p.args.inner + 1}, x.dtype, x.device());
   p.args.x = x.data();
+  p.args.gx = gx ? gx->data() : nullptr;
   p.args.loss = result.data();
   const Fault fault{Fault::target, operation, p.args.C, p.args.ignore_index};
   p.args.fault = fault_site(x.device(), fault);
@@ -116,8 +117,10 @@ std::tuple<Array, Array> forward(const char* operation, const Kernel<ClassLossAr
   return {result, saved};
 }
 
+// Without `found`, the result is new; with it, it holds the gradient for gy = 1.
 Array backward(const char* operation, const Kernel<ClassLossArgs>& kernel, const Array& gradient, const Dims& shape,
-               const Array* input, const ClassLoss& loss, const Array& saved, int64_t stats) {
+               const Array* input, const ClassLoss& loss, const Array& saved, int64_t stats,
+               const Array* found = nullptr) {
   check_same_device(operation, gradient, input != nullptr ? *input : gradient, loss.target, loss.weight, saved);
   Prepared p = prepare(operation, shape, saved.dtype, loss);
   const bool each = p.args.reduction == LossReduction::none && shape.size() > 1;
@@ -125,9 +128,9 @@ Array backward(const char* operation, const Kernel<ClassLossArgs>& kernel, const
             saved.numel() == stats * p.args.N * p.args.inner + 1 && (input == nullptr || input->dtype == saved.dtype),
         operation, ": expected a gradient of ", info(saved.dtype).name, " for each ", each ? "row" : "loss", ", got ",
         gradient.shape, " of ", info(gradient.dtype).name);
-  const Array gy = contiguous(gradient), gx = empty(shape, gy.dtype, gy.device());
+  const Array gy = contiguous(gradient), gx = found ? *found : empty(shape, gy.dtype, gy.device());
   const Array x = input ? contiguous(*input) : gy;
-  p.args.x = x.data();
+  p.args.x = input ? x.data() : nullptr;
   p.args.loss = gy.data();
   p.args.gx = gx.data();
   point_to_saved(p.args, saved, stats);
@@ -163,8 +166,13 @@ std::tuple<Array, Array> nll_loss(const Array& x, const ClassLoss& loss) {
   return forward("nll_loss", kernels(x.device()).softmax_xent.nll_forward, x, loss, 0);
 }
 
-std::tuple<Array, Array> cross_entropy(const Array& x, const ClassLoss& loss) {
-  return forward("cross_entropy", kernels(x.device()).softmax_xent.cross_entropy_forward, x, loss, 3);
+std::tuple<Array, Array, std::optional<Array>> cross_entropy(const Array& x, const ClassLoss& loss,
+                                                             bool wants_gradient) {
+  std::optional<Array> gx;
+  if (wants_gradient && x.device().type != DeviceType::cpu) gx = empty(x.shape, x.dtype, x.device());
+  const auto [y, saved] =
+      forward("cross_entropy", kernels(x.device()).softmax_xent.cross_entropy_forward, x, loss, 3, gx);
+  return {y, saved, gx};
 }
 
 Array nll_loss_backward(const Array& gy, const Dims& shape, const ClassLoss& loss, const Array& saved) {
@@ -175,6 +183,13 @@ Array nll_loss_backward(const Array& gy, const Dims& shape, const ClassLoss& los
 Array cross_entropy_backward(const Array& gy, const Array& x, const ClassLoss& loss, const Array& saved) {
   return backward("cross_entropy_backward", kernels(gy.device()).softmax_xent.cross_entropy_backward, gy, x.shape, &x,
                   loss, saved, 3);
+}
+
+void cross_entropy_scale(const Array& gy, const Array& gx, const ClassLoss& loss, const Array& saved) {
+  check(gx.is_contiguous() && gx.dtype == saved.dtype,
+        "cross_entropy_scale: expected the gradient that cross_entropy left");
+  backward("cross_entropy_backward", kernels(gy.device()).softmax_xent.cross_entropy_backward, gy, gx.shape, nullptr,
+           loss, saved, 3, &gx);
 }
 
 }  // namespace nn

@@ -59,7 +59,8 @@ int check(int64_t N, int64_t C, int64_t inner, double smoothing) {
     }
   }
   const std::vector<double> nothing(count, std::nan(""));
-  const Array<double> dx(x), dy(nothing), gx(nothing), result({std::nan("")}), total({std::nan("")}), one({1.0});
+  const Array<double> dx(x), dy(nothing), gx(nothing), result({std::nan("")}), total({std::nan("")}), one({1.0}),
+      half({0.5});
   const Array<double> stats(std::vector<double>(3 * rows, std::nan("")));
   const Array<int64_t> dt(target), fault({0, 0});
   const LaunchContext ctx{1, nullptr};
@@ -81,12 +82,25 @@ int check(int64_t N, int64_t C, int64_t inner, double smoothing) {
                      {static_cast<FaultWord*>(fault.data), 1},
                      nullptr};
   cuda::softmax_xent_kernels.cross_entropy_forward.run(args, ctx);
+  int wrong = !(std::abs(result.host()[0] - loss) < 1e-12);
+  const auto compare = [&](double scale) {
+    const std::vector<double> got = gx.host();
+    for (size_t i = 0; i < count; ++i) wrong += !(std::abs(got[i] - scale * gradient[i]) < 1e-13);
+  };
   args.loss = one.data, args.gx = gx.data;
   cuda::softmax_xent_kernels.cross_entropy_backward.run(args, ctx);
-  const std::vector<double> got_y = dy.host(), got_gradient = gx.host();
-  int wrong = !(std::abs(result.host()[0] - loss) < 1e-12) + (fault.host()[0] != 0);
-  for (size_t i = 0; i < count; ++i)
-    wrong += !(std::abs(got_y[i] - y[i]) < 1e-13) + !(std::abs(got_gradient[i] - gradient[i]) < 1e-13);
+  compare(1);
+  cudaMemcpy(gx.data, nothing.data(), gx.bytes, cudaMemcpyHostToDevice);
+  cudaMemcpy(total.data, nothing.data(), total.bytes, cudaMemcpyHostToDevice);
+  args.loss = result.data;
+  cuda::softmax_xent_kernels.cross_entropy_forward.run(args, ctx);  // with the gradient in the same pass
+  compare(1);
+  args.x = nullptr, args.loss = half.data;
+  cuda::softmax_xent_kernels.cross_entropy_backward.run(args, ctx);
+  compare(0.5);
+  const std::vector<double> got_y = dy.host();
+  for (size_t i = 0; i < count; ++i) wrong += !(std::abs(got_y[i] - y[i]) < 1e-13);
+  wrong += !(std::abs(result.host()[0] - loss) < 1e-12) + (fault.host()[0] != 0);
   wrong += static_cast<int>(cuda_on_cpu_report_count());
   if (wrong != 0)
     std::printf("%ld x %ld x %ld: %d wrong\n%s", long(N), long(C), long(inner), wrong, cuda_on_cpu_report_text());

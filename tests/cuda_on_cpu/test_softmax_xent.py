@@ -9,6 +9,10 @@ SOURCES = ["cuda/softmax_xent.cu", "cuda/softmax_xent_loss.cu", "tests/cuda_on_c
 # file, the source that is compiled with it, what is right there, the mistake instead
 SEEDED = {
     "a barrier less": ("teams.cuh", "softmax_xent.cu", "= x;\n    __syncthreads();", "= x;\n"),
+    "a gradient by the losses of a mean that is not there yet": (
+        *("softmax_xent_loss.cu", "softmax_xent_loss.cu"),
+        *("if (a.gx != nullptr && a.reduction == LossReduction::mean)", "if (false)"),
+    ),
     "a sum that is not scaled": ("softmax_xent_row.cuh", "softmax_xent.cu", "if (m != all) s *=", "if (false) s *="),
 }
 

@@ -36,13 +36,15 @@ enum class LossReduction : int32_t { none, mean, sum };
 //                   q[c] = (1 - e) w[t] [c = t] + e / C w[c], A = sum over c of q[c]
 // Reduced, the loss is one element: the sum, for `mean` divided by the sum of w[t], which forward leaves in `total` for
 // backward. g is gy[row], or gy[0] when reduced; for `mean` it is divided by `total`.
+// Where cross_entropy's forward is given gx (CUDA), it writes the gradient for gy = 1 there in the same pass, and
+// backward without x multiplies what gx holds by gy.
 struct ClassLossArgs {
   DType dtype;
   int64_t N, C, inner;
   LossReduction reduction;
   int64_t ignore_index;
   double smoothing;  // 0 for nll
-  const void* x;     // not read by nll_backward
+  const void* x;     // not read by nll_backward; null in cross_entropy's backward if gx holds the gradient for gy = 1
   const int64_t* target;
   const void* weight;  // [C] or null
   void* loss;          // [N * inner] or one element; backward reads gy from it
@@ -50,7 +52,7 @@ struct ClassLossArgs {
   void* total;         // one element
   int64_t* wrong;      // forward writes 1 and the first target that is neither in [0, C) nor ignored, or 0 and 0
   FaultSite fault;     // where it has a word, forward reports such a target there and leaves `wrong` alone
-  void* gx;            // [N, C, inner]; backward writes it
+  void* gx;            // [N, C, inner]; backward writes it, and cross_entropy's forward on CUDA if not null
 };
 
 struct SoftmaxXentKernels {

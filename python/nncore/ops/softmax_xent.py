@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from nncore import _core
 from nncore.autocast_mode import casts_wide
-from nncore.autograd import record
+from nncore.autograd import is_grad_enabled, record
 from nncore.ops.elementwise import where
 from nncore.tensor import Tensor, tensor_method
 
@@ -180,10 +180,22 @@ def cross_entropy(
     if target.is_floating_point() and target.shape == input.shape and input.ndim > 0:
         return _with_probabilities(input, target, weight, ignore_index, reduction, label_smoothing)
     loss = (target, weight, reduction, ignore_index, label_smoothing)
-    y, saved = _core.cross_entropy(
-        input._array, target._array, _weight(weight), reduction, ignore_index, label_smoothing
+    wanted = input._requires_grad and is_grad_enabled()
+    y, saved, found = _core.cross_entropy(
+        input._array, target._array, _weight(weight), reduction, ignore_index, label_smoothing, wanted
     )
-    return record("cross_entropy", Tensor(y), (input,), _cross_entropy_rule, (input, Tensor(saved), *loss))
+    found = None if found is None else [found]
+    return record("cross_entropy", Tensor(y), (input,), _cross_entropy_rule, (found, input, Tensor(saved), *loss))
+
+
+def _cross_entropy_gradient(gy: Tensor, found: list | None, input: Tensor, saved: Tensor, *loss) -> Tensor:
+    """On a GPU the first backward pass takes what forward has found for gy = 1; others look at the scores again."""
+    if not found or is_grad_enabled():
+        return cross_entropy_backward(gy, input, saved, *loss)
+    gx = found.pop()
+    target, weight, *rest = loss
+    _core.cross_entropy_scale(gy._array, gx, saved._array, target._array, _weight(weight), *rest)
+    return Tensor(gx).to(input.dtype)
 
 
 def cross_entropy_backward(gy: Tensor, input: Tensor, saved: Tensor, *loss) -> Tensor:
@@ -225,7 +237,7 @@ def _row_scale(gy: Tensor, shape: Sequence[int], saved: Tensor, reduction: str) 
     return scale * (gy if gy.ndim == 0 else gy.reshape(kept))
 
 
-_cross_entropy_rule = (cross_entropy_backward,)
+_cross_entropy_rule = (_cross_entropy_gradient,)
 _cross_entropy_backward_rule = (_with_respect_to_gy, _with_respect_to_input)
 
 
