@@ -5,6 +5,8 @@
 // a block takes kOptimBlock elements: its warps find the tensor with 32 probes of the table at a time, and a thread has
 // 16 bytes of each array. Parallel: the elements of all tensors. Bound: the memory's bandwidth, 28 bytes a parameter
 // for Adam in float32; for small models the two launches.
+#include <type_traits>
+
 #include "core/kernels/optim.h"
 #include "cuda/loops.cuh"
 #include "cuda/math.cuh"
@@ -56,12 +58,36 @@ __device__ int64_t find(const OptimArgs& a, int64_t b, int lane) {
   return low;
 }
 
+// The same pointer, of which the compiler now knows that it needs no lookup of the kind of memory.
+template <class T>
+__device__ __forceinline__ T* in_global_memory(T* p) {
+#ifdef __CUDACC__
+  __builtin_assume(__isGlobal(p));
+#endif
+  return p;
+}
+
+// Stores of 16 bytes, which ask the caches to drop them first: what a step writes is next read when everything else has
+// been. (Of a plain store of a structure the compiler makes one for each element here.)
+__device__ __forceinline__ void store(float* to, const Pack<float, 4>& x) {
+  __stcs(reinterpret_cast<float4*>(to), make_float4(x.at[0], x.at[1], x.at[2], x.at[3]));
+}
+__device__ __forceinline__ void store(double* to, const Pack<double, 2>& x) {
+  __stcs(reinterpret_cast<double2*>(to), make_double2(x.at[0], x.at[1]));
+}
+template <class T>
+__device__ __forceinline__ void store(T* to, const Pack<T, 1>& x) {
+  *in_global_memory(to) = x.at[0];
+}
+
 // kCount elements from the i-th on of each array.
 template <int kCount, class T, class Step>
 __device__ __forceinline__ void update(const Step& step, const OptimTensor& t, int64_t i) {
   using P = Pack<T, kCount>;
-  const auto in = [i](const void* data) { return *reinterpret_cast<const P*>(static_cast<const T*>(data) + i); };
-  const auto out = [i](void* data, const P& x) { *reinterpret_cast<P*>(static_cast<T*>(data) + i) = x; };
+  const auto in = [i](const void* data) {
+    return *in_global_memory(reinterpret_cast<const P*>(static_cast<const T*>(data) + i));
+  };
+  const auto out = [i](void* data, const P& x) { store(static_cast<T*>(data) + i, x); };
   P p = in(t.param), s[kOptimStates];
   const P g = in(t.grad);
 #pragma unroll

@@ -164,10 +164,9 @@ __device__ __forceinline__ void write_gradient(const Team& team, const Row& row,
     Pack<T, kCount> v = load_pack<kCount>(x + row.at(c), aligned);
 #pragma unroll
     for (int k = 0; k < kCount; ++k) {
-      T y = scale * exp((v.at[k] - largest) - log_sum);
-      if (l.smoothed) y -= share * l.class_weight(c + k);
-      if (c + k == t) y -= at_target;
-      v.at[k] = used ? y : T(0);  // also where x or g is not finite
+      const T y = scale * exp((v.at[k] - largest) - log_sum) - (c + k == t ? at_target : T(0));
+      const T smoothed = l.smoothed ? y - share * l.class_weight(c + k) : y;
+      v.at[k] = used ? smoothed : T(0);  // also where x or g is not finite
     }
     store_pack<kCount>(gx + row.at(c), v, aligned);
   });

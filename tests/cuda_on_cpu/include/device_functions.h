@@ -118,11 +118,15 @@ NN_ATOMICS(unsigned long long)
 #undef NN_ATOMICS
 #undef NN_ATOMIC
 
-// ---- Bits and loads
+// ---- Bits, loads and stores
 
 template <class T>
 T __ldg(const T* place) {
   return *place;
+}
+template <class T>
+void __stcs(T* place, T value) {
+  *place = value;
 }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
