@@ -29,7 +29,7 @@ GROUPS = {
     "training": training.benches,
     "captured": captured.benches,
 }
-ONLY_ON = {"tensor_cores": "cuda", "captured": "cpu"}
+ONLY_ON = {"tensor_cores": "cuda"}
 assert set(GROUPS) == set(TARGETS) | set(GPU_TARGETS)
 
 

@@ -70,6 +70,7 @@ GPU_TARGETS = {
     "activation": (1.0, 0.0),
     "optim": (1.0, 0.0),
     "training": (1.2, 0.0),
+    "captured": (1.2, 0.0),
 }
 
 

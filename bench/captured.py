@@ -1,4 +1,5 @@
-"""Whole training steps recorded once and replayed (nncore.capture), beside the same steps as they stand."""
+"""Whole training steps recorded once and replayed (nncore.capture), beside the same steps as they stand. On a GPU the
+replay is a CUDA graph."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import numpy as np
 
 import nncore as nc
 from bench import training
-from bench.bench import Bench
+from bench.bench import Bench, importer
 
 
 def small_mlp(nn):
@@ -52,10 +53,13 @@ NETWORKS = [
 ]
 
 
-def step(library, network, wrap=lambda model: model):
-    """(a model, a training step for it)."""
+WARM_UP = 4  # calls after which a captured step is one launch: eager, recorded, replayed, captured by the driver
+
+
+def step(library, network, device: str, wrap=lambda model: model):
+    """A training step of a model."""
     library.manual_seed(0)
-    model = wrap(network(library.nn))
+    model = wrap(network(library.nn).to(device))
     optimizer = library.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     loss_of = library.nn.CrossEntropyLoss()
 
@@ -69,30 +73,63 @@ def step(library, network, wrap=lambda model: model):
     return run
 
 
+def in_graph(torch, run):
+    """The step in a CUDA graph of PyTorch's, captured as its documentation says: after a warm-up on a side stream."""
+    held = {}
+
+    def replay(x, t):
+        if not held:
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP):
+                    run(x, t)
+            torch.cuda.current_stream().wait_stream(stream)
+            held["graph"], held["x"], held["t"] = torch.cuda.CUDAGraph(), x.clone(), t.clone()
+            with torch.cuda.graph(held["graph"]):
+                held["loss"] = run(held["x"], held["t"])
+        held["x"].copy_(x)
+        held["t"].copy_(t)
+        held["graph"].replay()
+        return held["loss"]
+
+    return replay
+
+
+def maker(library, network, data: tuple, device: str, wrap_step=lambda step: step, wrap=lambda model: model):
+    """Makes a step with its data, called until it is as it stays."""
+
+    def make():
+        tensor = importer(library, device)
+        run = wrap_step(step(library, network, device, wrap))
+        ready = functools.partial(run, *map(tensor, data))
+        for _ in range(WARM_UP):
+            ready()
+        return ready
+
+    return make
+
+
 def benches(torch, device: str) -> Iterator[Bench]:
-    """Each network captured and as it stands, against PyTorch as it stands and compiled. On the CPU: what is on a GPU
-    is not captured."""
+    """Each network captured and as it stands, against PyTorch as it stands, and compiled or, on a GPU, in a graph."""
     random = np.random.default_rng(0)
     for label, network, shape in NETWORKS:
-        x, t = random.standard_normal(shape, dtype=np.float32), random.integers(0, 10, shape[0])
-
-        def maker(library, wrap_step=lambda step: step, wrap=lambda model: model, network=network, x=x, t=t):
-            def make():
-                run = wrap_step(step(library, network, wrap))
-                return functools.partial(run, library.from_numpy(x), library.from_numpy(t))
-
-            return make
-
-        own, plain = maker(nc, nc.capture), maker(nc)
+        data = random.standard_normal(shape, dtype=np.float32), random.integers(0, 10, shape[0])
+        own, plain = maker(nc, network, data, device, nc.capture), maker(nc, network, data, device)
         if not torch:
-            yield Bench("captured", label, {"nncore": own})
-            yield Bench("captured", f"{label}, eager", {"nncore": plain})
+            yield Bench("captured", label, {"nncore": own}, device=device)
+            yield Bench("captured", f"{label}, eager", {"nncore": plain}, device=device)
             continue
-        eager, compiled = maker(torch), maker(torch, wrap=torch.compile)
-        yield Bench("captured", label, {"nncore": own, "torch": eager})
-        yield Bench("captured", f"{label}, eager", {"nncore": plain, "torch": eager})
+        eager = maker(torch, network, data, device)
+        yield Bench("captured", label, {"nncore": own, "torch": eager}, device=device)
+        yield Bench("captured", f"{label}, eager", {"nncore": plain, "torch": eager}, device=device)
+        if device == "cuda":
+            graph = maker(torch, network, data, device, functools.partial(in_graph, torch))
+            yield Bench("captured", f"{label}, graph", {"nncore": own, "torch": graph}, device=device)
+            continue
+        compiled = maker(torch, network, data, device, wrap=torch.compile)
         try:
-            compiled()()
+            compiled()
         except Exception as error:  # it needs a compiler, and has its own ideas of what it supports
             print(f"torch.compile fails for {label}: {type(error).__name__}")
             continue

@@ -5,8 +5,6 @@
 // a block takes kOptimBlock elements: its warps find the tensor with 32 probes of the table at a time, and a thread has
 // 16 bytes of each array. Parallel: the elements of all tensors. Bound: the memory's bandwidth, 28 bytes a parameter
 // for Adam in float32; for small models the two launches.
-#include <type_traits>
-
 #include "core/kernels/optim.h"
 #include "cuda/loops.cuh"
 #include "cuda/math.cuh"

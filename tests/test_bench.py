@@ -1,21 +1,23 @@
 """python -m bench: its command line, its cases, and with tiny cases its way over a GPU or the emulation."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import nncore as nc
 from bench import __main__ as command
-from bench import bench, gemm, gpu, markdown, report, speedup, tables, training
+from bench import bench, captured, gemm, gpu, markdown, report, speedup, tables, training
 
 
 def tiny(nn):
-    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 10))
 
 
 class Unbound:
@@ -34,6 +36,7 @@ def tiny_cases(monkeypatch):
     monkeypatch.setattr(gemm, "CUBES", (4, 5))
     monkeypatch.setattr(gemm, "GPU_CUBES", (15, 25))
     monkeypatch.setattr(training, "NETWORKS", [("tiny", tiny, (2, 3))])
+    monkeypatch.setattr(captured, "NETWORKS", [("tiny", tiny, (2, 3))])
     monkeypatch.setattr(gpu, "MOST_COPIES", 3)
     monkeypatch.setattr(command.machine, "copy_bandwidth", lambda: 1e10)
     monkeypatch.setattr(command.timing, "SLEEP", 0.0)
@@ -133,6 +136,56 @@ def test_training_on_both_devices(tiny_cases, run):
     status, kept = run("--devices", "cuda,cpu", "--group", "training")
     assert status == 0, kept["lines"]
     assert [r["name"] for r in kept["speed-up"]] == ["tiny, SGD", "tiny, Adam"]
+
+
+@pytest.mark.parametrize("devices", ["cpu", "cuda,cpu"])
+def test_captured_steps(tiny_cases, run, devices):
+    if "cuda" in devices and not nc.cuda.is_available():
+        pytest.skip("there is no GPU")
+    status, kept = run("--devices", devices, "--group", "captured", "--no-torch")
+    assert status == 0, kept["lines"]
+    assert [c["name"] for c in kept["cases"] if c["device"] == "cpu"] == ["tiny", "tiny, eager"]
+    assert [r["name"] for r in kept["speed-up"]] == (["tiny", "tiny, eager"] if "cuda" in devices else [])
+
+
+def test_a_graph_of_pytorch_is_captured_once_and_gets_the_data_of_each_call():
+    """Of its CUDA module only the order of calls: there need not be a GPU."""
+    torch = pytest.importorskip("torch")
+    calls = []
+
+    class Stream:
+        def wait_stream(self, other):
+            calls.append("wait")
+
+    class Graph:
+        def replay(self):
+            calls.append("replay")
+
+    @contextlib.contextmanager
+    def within(what):
+        calls.append(f"in {type(what).__name__}")
+        yield
+
+    main, side = Stream(), Stream()
+    fake = SimpleNamespace(
+        cuda=SimpleNamespace(
+            Stream=lambda: side, current_stream=lambda: main, stream=within, CUDAGraph=Graph, graph=within
+        )
+    )
+    ran = []
+
+    def step(x, t):
+        ran.append((x, t))
+        return x + t
+
+    replay = captured.in_graph(fake, step)
+    first, second = torch.ones(2), torch.zeros(2)
+    assert replay(first, second) is replay(second, second)
+    assert calls == ["wait", "in Stream", "wait", "in Graph", "replay", "replay"]
+    assert len(ran) == captured.WARM_UP + 1
+    inside = ran[-1][0]
+    assert inside is not first
+    assert inside.tolist() == second.tolist()
 
 
 @pytest.mark.skipif(not nc.cuda.is_available(), reason="there is no GPU")
