@@ -30,6 +30,26 @@ __device__ __forceinline__ int64_t operator/(int64_t a, const Divisor& by) {
   return static_cast<int64_t>(__umul64hi(static_cast<uint64_t>(a), by.magic) >> by.shift);
 }
 
+// The same for numbers below 2^31, of which a GPU multiplies two at once: m = ceil(2^(31 + l) / d) fits 32 bits.
+struct NarrowDivisor {
+  uint32_t number, magic;
+  int shift;
+
+  NarrowDivisor() = default;
+  explicit NarrowDivisor(int64_t d) : number(static_cast<uint32_t>(d)), magic(0), shift(0) {
+    if (d <= 0) return;
+    int log2 = 0;
+    while ((int64_t{1} << log2) < d) ++log2;
+    magic =
+        static_cast<uint32_t>(((uint64_t{1} << (31 + log2)) + static_cast<uint64_t>(d - 1)) / static_cast<uint64_t>(d));
+    shift = log2 - 1;
+  }
+};
+
+__device__ __forceinline__ uint32_t operator/(uint32_t a, const NarrowDivisor& by) {
+  return by.shift < 0 ? a : __umulhi(a, by.magic) >> by.shift;
+}
+
 // Where number i of an array with these extents and strides lies.
 __device__ __forceinline__ int64_t place_of(int64_t i, int ndim, const Divisor* extents, const int64_t* strides) {
   int64_t place = 0;

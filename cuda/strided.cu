@@ -1,36 +1,16 @@
-// Copies, fills and choices over strided arrays.
+// Casts: copies of strided arrays that convert.
 //
-// Adjacent elements of one type are copied, and adjacent zeros written, by the runtime itself. For everything else:
-//
-// The idea: a thread for each element, which finds its place in every operand from its number. Parallel: all elements.
-// Bound: the memory's bandwidth where the arrays are adjacent; the divisions that find a place otherwise.
-#include <cmath>
+// The idea: a thread for each element, which walks over rows (cuda/strided_rows.cuh). Between float32 and the formats
+// of 16 bits, and from bytes to float32, where both arrays are adjacent and aligned, a thread takes four: 16 bytes of
+// float32, 8 or 4 of the others. What changes no bits is a copy of cuda/strided_move.cu; a boolean is a byte, 0 or 1.
+// Parallel: all elements. Bound: memory bandwidth, the bytes of both elements.
 #include <type_traits>
 
-#include "core/kernels/elementwise.h"
-#include "cuda/loops.cuh"
 #include "cuda/strided.h"
+#include "cuda/strided_rows.cuh"
 
 namespace nn::cuda {
 namespace {
-
-// Calls body(place) for the elements of this thread.
-template <class Index, int N, class Body>
-__device__ __forceinline__ void walk(const StridedLoop<N>& loop, Index count, const Body& body) {
-  const Index step = static_cast<Index>(gridDim.x) * kThreads;
-  for (Index i = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) {
-    int64_t place[N];
-    locate(loop, i, place);
-    body(place);
-  }
-}
-template <int N, class Body>
-__device__ __forceinline__ void for_each(const StridedLoop<N>& loop, int64_t count, bool narrow, const Body& body) {
-  if (narrow)
-    walk<uint32_t>(loop, static_cast<uint32_t>(count), body);
-  else
-    walk<int64_t>(loop, count, body);
-}
 
 template <class T>
 constexpr bool is_floating_type = std::is_floating_point_v<T> || is_half_type<T>;
@@ -38,7 +18,7 @@ constexpr bool is_floating_type = std::is_floating_point_v<T> || is_half_type<T>
 // Floating numbers to integers: toward zero, those out of range to the nearest end, NaN to 0; to uint8 by way of int64.
 // As on the CPU, where a conversion out of range would be undefined.
 template <class To, class From>
-__device__ To convert(From x) {
+__device__ __forceinline__ To convert(From x) {
   if constexpr (is_half_type<From>) {
     return convert<To>(static_cast<float>(x));
   } else if constexpr (is_half_type<To>) {
@@ -55,71 +35,73 @@ __device__ To convert(From x) {
 }
 
 template <class To, class From>
-__global__ void cast_kernel(StridedLoop<2> loop, int64_t count, bool narrow) {
-  for_each(loop, count, narrow, [&](const int64_t (&at)[2]) {
-    static_cast<To*>(loop.data[0])[at[0]] = convert<To>(static_cast<const From*>(loop.data[1])[at[1]]);
-  });
+__global__ void __launch_bounds__(kThreads) cast_kernel(RowWalk<2> walk) {
+  walk_rows<1>(
+      walk, [&](const int64_t (&at)[2]) { return convert<To>(static_cast<const From*>(walk.data[1])[at[1]]); },
+      [&](const int64_t (&at)[2], To y) { static_cast<To*>(walk.data[0])[at[0]] = y; });
 }
 
-template <class T>
-__global__ void fill_kernel(StridedLoop<1> loop, int64_t count, bool narrow, T value) {
-  for_each(loop, count, narrow, [&](const int64_t (&at)[1]) { static_cast<T*>(loop.data[0])[at[0]] = value; });
+constexpr int kPacked = 4;
+
+template <class To, class From>
+__global__ void __launch_bounds__(kThreads) cast_packed_kernel(int64_t count, void* result, const void* source) {
+  using Out = Pack<To, kPacked>;
+  To* const y = static_cast<To*>(result);
+  const From* const x = static_cast<const From*>(source);
+  const int64_t whole = count / kPacked, step = int64_t{gridDim.x} * kThreads;
+  const int64_t first = int64_t{blockIdx.x} * kThreads + threadIdx.x;
+#pragma unroll 1
+  for (int64_t i = first; i < whole; i += step) {
+    const auto from = reinterpret_cast<const Pack<From, kPacked>*>(x)[i];
+    Out to;
+#pragma unroll
+    for (int k = 0; k < kPacked; ++k) to.at[k] = convert<To>(from.at[k]);
+    reinterpret_cast<Out*>(y)[i] = to;
+  }
+  const int64_t i = whole * kPacked + first;
+  if (i < count) y[i] = convert<To>(x[i]);
 }
 
-template <class T>
-__global__ void where_kernel(StridedLoop<4> loop, int64_t count, bool narrow) {
-  for_each(loop, count, narrow, [&](const int64_t (&at)[4]) {
-    const bool condition = static_cast<const bool*>(loop.data[1])[at[1]];
-    const T* const from = static_cast<const T*>(loop.data[condition ? 2 : 3]);
-    static_cast<T*>(loop.data[0])[at[0]] = from[condition ? at[2] : at[3]];
-  });
-}
+// The kernels of a pair of types; without `packed` where there is none.
+struct Cast {
+  void (*rows)(RowWalk<2>);
+  void (*packed)(int64_t count, void* y, const void* x);
+};
 
-size_t bytes_of(int64_t count, DType dtype) {
-  size_t size = 0;
-  with_any_type(dtype, [&]<class T>(T) { size = sizeof(T); });
-  return static_cast<size_t>(count) * size;
+template <class To, class From>
+constexpr Cast cast_of() {
+  if constexpr (std::is_same_v<To, From> || std::is_same_v<From, bool>)
+    return {nullptr, nullptr};  // a copy
+  else if constexpr (std::is_same_v<To, float> ? is_half_type<From> || std::is_same_v<From, uint8_t>
+                                               : std::is_same_v<From, float> && is_half_type<To>)
+    return {cast_kernel<To, From>, cast_packed_kernel<To, From>};
+  else
+    return {cast_kernel<To, From>, nullptr};
 }
 
 }  // namespace
 
 void cast(const CastArgs& args, const LaunchContext& ctx) {
-  const int64_t count = count_of(args.loop);
+  const StridedLoop<2>& loop = args.loop;
+  const int64_t count = count_of(loop);
   if (count == 0) return;
-  if (args.to == args.from && is_adjacent(args.loop)) {
-    check(cudaMemcpyAsync(args.loop.data[0], args.loop.data[1], bytes_of(count, args.to), cudaMemcpyDeviceToDevice,
-                          static_cast<cudaStream_t>(ctx.stream)),
-          "copying");
-    return;
-  }
+  const DType from = args.from == DType::boolean && args.to != DType::boolean ? DType::uint8 : args.from;
+  Cast kernels{};
+  int bytes[2] = {};
   with_any_type(args.to, [&]<class To>(To) {
-    with_any_type(args.from, [&]<class From>(From) {
-      const auto kernel = cast_kernel<To, From>;
-      NN_LAUNCH(kernel, blocks_for(count), kThreads, 0, ctx, args.loop, count, is_narrow(count));
+    with_any_type(from, [&]<class From>(From) {
+      kernels = cast_of<To, From>();
+      bytes[0] = sizeof(To), bytes[1] = sizeof(From);
     });
   });
-}
-
-void fill(const FillArgs& args, const LaunchContext& ctx) {
-  const int64_t count = count_of(args.loop);
-  if (count == 0) return;
-  if (args.integer == 0 && args.real == 0 && !std::signbit(args.real) && is_adjacent(args.loop)) {
-    check(cudaMemsetAsync(args.loop.data[0], 0, bytes_of(count, args.dtype), static_cast<cudaStream_t>(ctx.stream)),
-          "filling with zeros");
+  if (args.to == from) return copy(loop, bytes[0], ctx);
+  if (kernels.packed != nullptr && is_packed(loop)) {
+    const unsigned blocks = blocks_for(ceil_div(count, int64_t{kPacked}));
+    NN_LAUNCH(kernels.packed, blocks, kThreads, 0, ctx, count, loop.data[0], loop.data[1]);
     return;
   }
-  with_any_type(args.dtype, [&]<class T>(T) {
-    const T value = is_floating_type<T> ? static_cast<T>(args.real) : static_cast<T>(args.integer);
-    NN_LAUNCH(fill_kernel<T>, blocks_for(count), kThreads, 0, ctx, args.loop, count, is_narrow(count), value);
-  });
-}
-
-void where(const WhereArgs& args, const LaunchContext& ctx) {
-  const int64_t count = count_of(args.loop);
-  if (count == 0) return;
-  with_any_type(args.dtype, [&]<class T>(T) {
-    NN_LAUNCH(where_kernel<T>, blocks_for(count), kThreads, 0, ctx, args.loop, count, is_narrow(count));
-  });
+  by_rows(loop, bytes,
+          [&](const RowWalk<2>& walk) { NN_LAUNCH(kernels.rows, walk.blocks(1), kThreads, 0, ctx, walk); });
 }
 
 }  // namespace nn::cuda

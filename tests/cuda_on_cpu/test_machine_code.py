@@ -23,7 +23,8 @@ SOURCES = {
     "conv_mma": ["75", "80", "90a"],
     "conv_direct": ["90a"],
     "conv_unfold": ["90a"],
-    "strided": ["75", "90a"],
+    "strided": ["90a"],
+    "strided_move": ["75", "90a"],
     "elementwise": ["90a"],
     "softmax_xent": ["90a"],
     "softmax_xent_loss": ["90a"],
@@ -105,7 +106,8 @@ def test_instructions(compiled, name, instructions):
         assert instruction in code, f"no {instruction}"
 
 
-# Kernels bound by memory: file, kernel with what it is made for, as in the mangled name, and how many there are.
+# Kernels bound by memory: file, kernel with what it is made for, as in the mangled name, and how many there are; their
+# loads and stores where one side is of another width.
 WIDE = [
     ("elementwise", r"unary_kernelINS0_\d+(?:ReLU|GELU|Exp|Tanh|Sigmoid)E[fd]", 10),
     ("elementwise", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E[fd]", 8),
@@ -116,17 +118,24 @@ WIDE = [
     ("softmax_xent_loss", r"cross_entropy_backward_kernelINS0_\d+BlockTeamE[fd]", 2),
     ("softmax_xent_loss", r"scale_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
     ("optim", r"step_kernelINS0_\d+\w+StepE", 10),
+    ("strided", r"cast_packed_kernelIfNS0_", 2, "LDG.E.64", "STG.E.128"),
+    ("strided", r"cast_packed_kernelINS0_\d+b?float16Ef", 2, "LDG.E.128", "STG.E.64"),
+    ("strided_move", r"copy_kernelINS0_4Pack", 1),
+    ("strided_move", r"where_packed_kernel", 4),
+    ("strided_move", r"fill_adjacent_kernel", 1, "STG.E.128"),
+    ("strided_move", r"turn_kernelI[jt]", 2, "LDS", "STS"),
 ]
 
 
-@pytest.mark.parametrize(("name", "kernel", "count"), WIDE)
-def test_memory_is_read_and_written_16_bytes_at_a_time(compiled, name, kernel, count):
+@pytest.mark.parametrize("row", WIDE, ids=lambda row: row[1])
+def test_memory_is_read_and_written_16_bytes_at_a_time(compiled, row):
+    name, kernel, count, *instructions = row
     target, said = compiled(name)
     functions = [f for f in re.findall(r"entry function '(\w+)'", said) if re.search(kernel, f)]
     assert len(functions) == count, functions
     parts = disassemble(target, functions).split("Function : ")[1:]
     assert len(parts) == count
     for part in parts:
-        assert re.search(r"LDG.E(?:.EF)?.128", part), part[:200]
-        assert re.search(r"STG.E(?:.EF)?.128", part), part[:200]
+        for instruction in instructions or ("LDG.E.128", "STG.E.128"):
+            assert re.search(instruction.replace(".E.", r"\.E(?:\.EF)?\."), part), part[:200]
         assert not re.search(r"\b(LDL|STL)\b", part), part[:200]
