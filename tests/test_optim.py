@@ -368,6 +368,6 @@ def test_the_kernel_refuses_missing_scalars():
     hyper = nc.zeros(1, 8, dtype=nc.float64)._array
     for name in ("asgd", "nadam"):
         with pytest.raises(TypeError, match=f"{name}: expected `step` and . scalar states"):
-            nc._core.optim_step(name, [(param, param, param, param, None, None, 0, 0)], hyper)
+            nc._core.optim_step(name, [(param, param, param, param, None, None, 0, 0)], [hyper])
     with pytest.raises(TypeError, match="rows of 8 to 10 values"):
-        nc._core.optim_step("adam", [(param, param)], hyper)
+        nc._core.optim_step("adam", [(param, param)], [hyper])

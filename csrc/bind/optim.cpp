@@ -31,7 +31,7 @@ std::vector<OptimItem> read_items(const py::list& rows) {
 }
 
 // Parameters of 16 bits are stepped in float32, their state with them, and rounded once.
-void step(const std::string& algorithm, std::vector<OptimItem> items, const Array& hyper) {
+bool step(const std::string& algorithm, std::vector<OptimItem> items, const std::vector<Array>& hypers) {
   Opmath math;
   std::deque<Array> wide;  // whose elements stay where they are
   const auto lift = [&](const Array*& x) {
@@ -45,8 +45,9 @@ void step(const std::string& algorithm, std::vector<OptimItem> items, const Arra
     for (const Array*& state : item.state) lift(state);
     for (const Array*& scalar : item.scalar) lift(scalar);
   }
-  optim_step(algorithm, items, hyper);
+  const bool done = optim_step(algorithm, items, hypers);
   math.write_back();
+  return done;
 }
 
 }  // namespace
@@ -54,13 +55,15 @@ void step(const std::string& algorithm, std::vector<OptimItem> items, const Arra
 void bind_optim(py::module_& m) {
   m.def(
       "optim_step",
-      [](const std::string& algorithm, const py::list& rows, const Array& hyper) {
+      [](const std::string& algorithm, const py::list& rows, const std::vector<Array>& hypers) {
         const std::vector<OptimItem> items = read_items(rows);  // the list keeps the arrays alive
         const WithoutLock unlocked;
-        step(algorithm, items, hyper);
+        return step(algorithm, items, hypers);
       },
-      py::arg("algorithm"), py::arg("rows"), py::arg("hyper"),
-      "One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them.");
+      py::arg("algorithm"), py::arg("rows"), py::arg("hypers"),
+      "One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them. False, and nothing "
+      "is "
+      "done, where a parameter lies on a device without hyperparameters.");
 }
 
 }  // namespace nn

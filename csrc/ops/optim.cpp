@@ -53,13 +53,8 @@ void check_item(const std::string& algorithm, const OptimItem& item, const Array
   check(0 <= item.group && item.group < hyper.shape[0], algorithm, ": group ", item.group, " of ", hyper.shape[0]);
 }
 
-}  // namespace
-
-void optim_step(const std::string& algorithm, const std::vector<OptimItem>& items, const Array& hyper) {
-  check(hyper.dtype == DType::float64 && hyper.ndim() == 2 && hyper.shape[1] == OptimHyper::kCount &&
-            hyper.is_contiguous(),
-        "optim_step: expected hyperparameters in float64 [groups, ", static_cast<int>(OptimHyper::kCount), "], got ",
-        hyper.shape);
+// The step of the items on one device.
+void step_there(const std::string& algorithm, const std::vector<OptimItem>& items, const Array& hyper) {
   const Kernel<OptimArgs>& kernel = find_kernel(algorithm, hyper.device());
   // The table is an array so that it comes from the same memory as everything else that a launch reads.
   const int64_t bytes = static_cast<int64_t>(items.size() * sizeof(OptimTensor));
@@ -70,7 +65,6 @@ void optim_step(const std::string& algorithm, const std::vector<OptimItem>& item
   std::vector<std::pair<Array, Array>> back;  // (parameter, its contiguous copy)
   int64_t blocks = 0;
   for (const OptimItem& item : items) {
-    check_item(algorithm, item, hyper);
     const auto dense = [&](const Array& x) {
       if (x.is_contiguous()) return x.data();
       copies.push_back(contiguous(x));
@@ -106,6 +100,27 @@ void optim_step(const std::string& algorithm, const std::vector<OptimItem>& item
     for (const Array* scalar : item.scalar)
       if (scalar != nullptr) scalar->touch();
   }
+}
+
+}  // namespace
+
+bool optim_step(const std::string& algorithm, const std::vector<OptimItem>& items, const std::vector<Array>& hypers) {
+  for (const Array& hyper : hypers)
+    check(hyper.dtype == DType::float64 && hyper.ndim() == 2 && hyper.shape[1] == OptimHyper::kCount &&
+              hyper.is_contiguous(),
+          "optim_step: expected hyperparameters in float64 [groups, ", static_cast<int>(OptimHyper::kCount), "], got ",
+          hyper.shape);
+  std::vector<std::vector<OptimItem>> there(hypers.size());
+  for (const OptimItem& item : items) {
+    size_t i = 0;
+    while (i < hypers.size() && !(hypers[i].device() == item.param->device())) ++i;
+    if (i == hypers.size()) return false;
+    check_item(algorithm, item, hypers[i]);
+    there[i].push_back(item);
+  }
+  for (size_t i = 0; i < hypers.size(); ++i)
+    if (!there[i].empty()) step_there(algorithm, there[i], hypers[i]);
+  return true;
 }
 
 }  // namespace nn

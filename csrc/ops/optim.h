@@ -20,9 +20,9 @@ struct OptimItem {
   int32_t flags;
 };
 
-// One step of `algorithm`, the name of a kernel of OptimKernels, for all items. `hyper` is float64 [groups,
-// OptimHyper::kCount]. Parameters and gradients may have any strides; state is contiguous. Parameters may differ in
-// dtype, not in device.
-void optim_step(const std::string& algorithm, const std::vector<OptimItem>& items, const Array& hyper);
+// One step of `algorithm`, the name of a kernel of OptimKernels, for all items: a launch on each device. `hypers` are
+// the same numbers on each, float64 [groups, OptimHyper::kCount]; false, and nothing is done, where a parameter's
+// device has none. Parameters and gradients may have any strides; state is contiguous. Parameters may differ in dtype.
+bool optim_step(const std::string& algorithm, const std::vector<OptimItem>& items, const std::vector<Array>& hypers);
 
 }  // namespace nn

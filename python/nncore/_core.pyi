@@ -513,9 +513,9 @@ def norm_forward(input: Array, weight: Array | None, bias: Array | None, extents
     """
 def normal_into(input: Array, state: Array, mean: typing.SupportsFloat | typing.SupportsIndex, deviation: typing.SupportsFloat | typing.SupportsIndex) -> None:
     ...
-def optim_step(algorithm: str, rows: list, hyper: Array) -> None:
+def optim_step(algorithm: str, rows: list, hypers: collections.abc.Sequence[Array]) -> builtins.bool:
     """
-    One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them.
+    One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them. False, and nothing is done, where a parameter lies on a device without hyperparameters.
     """
 def permute(input: Array, dims: tuple[int, ...]) -> Array:
     ...

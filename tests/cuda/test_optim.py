@@ -142,12 +142,14 @@ def test_parameters_that_moved():
         )
 
 
-def test_devices_must_agree():
+def test_a_state_must_be_where_its_parameter_is():
     parameter = nc.nn.Parameter(nc.ones(3, device="cuda"))
     parameter.grad = nc.ones(3, device="cuda")
-    other = nc.nn.Parameter(nc.ones(3))
-    other.grad = nc.ones(3)
-    optimizer = nc.optim.Adam([parameter, other])
+    optimizer = nc.optim.Adam([parameter])
+    optimizer.state[parameter] = {
+        name: nc.zeros(shape, device=device)
+        for name, shape, device in (("step", (), "cuda"), ("exp_avg", (3,), "cpu"), ("exp_avg_sq", (3,), "cuda"))
+    }
     with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
         optimizer.step()
     np.testing.assert_array_equal(parameter.detach().cpu().numpy(), [1, 1, 1])
@@ -159,3 +161,39 @@ def test_zero_grad(set_to_none):
     parameter.grad = nc.ones(3, device="cuda")
     nc.optim.SGD([parameter]).zero_grad(set_to_none)
     assert (parameter.grad is None) if set_to_none else (parameter.grad.tolist() == [0, 0, 0])
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "ASGD"])
+def test_parameters_on_two_devices(name):
+    """Two groups, each on both devices, and a rate that changes: as all on the CPU."""
+
+    def run(devices):
+        params = [nc.nn.Parameter(nc.arange(1.0, 4.0 + i, device=device)) for i, device in enumerate(devices * 2)]
+        groups = [{"params": params[:2]}, {"params": params[2:], "lr": 0.3}]
+        optimizer, norms = getattr(nc.optim, name)(groups, lr=0.1), []
+        for step in range(4):
+            optimizer.zero_grad()
+            for param in params[: 1 if step == 0 else 4]:  # the second device comes into play with the second step
+                (param * param).sum().backward()
+            norms.append(nc.nn.utils.clip_grad_norm_(params, 8.0).item())
+            optimizer.step()
+            optimizer.param_groups[0]["lr"] *= 0.5
+        assert [p.device.type for p in params] == devices * 2
+        return [*(p.detach().cpu().numpy() for p in params), np.array(norms)]
+
+    for mixed, plain in zip(run(["cpu", "cuda"]), run(["cpu", "cpu"]), strict=True):
+        np.testing.assert_allclose(mixed, plain, rtol=1e-6)
+
+
+def test_nothing_is_stepped_where_one_device_has_a_bad_gradient():
+    here, there = nc.nn.Parameter(nc.ones(2)), nc.nn.Parameter(nc.ones(2, device="cuda"))
+    optimizer = nc.optim.Adam([here, there])
+    here.grad = nc.ones(2)
+    there.grad = nc.ones(2, device="cuda")
+    optimizer.step()
+    kept = [here.detach().clone(), there.detach().clone()]
+    optimizer.state[there]["exp_avg"] = nc.ones(3, device="cuda")
+    with pytest.raises(RuntimeError, match="adam: the state expects shape"):
+        optimizer.step()
+    for param, value in zip((here, there), kept, strict=True):
+        assert param.tolist() == value.tolist()

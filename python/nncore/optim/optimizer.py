@@ -17,7 +17,7 @@ from nncore.ops.creation import from_numpy, full, tensor, zeros
 from nncore.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 _HYPER_WIDTH = 8  # OptimHyper::kCount
 
@@ -155,7 +155,9 @@ class Optimizer:
             self._collect(group, index, rows)
         if rows:
             self.sync_settings()
-            _core.optim_step(self.algorithm, rows, self._hyper._array)
+            if not _core.optim_step(self.algorithm, rows, self._hyper):
+                self.sync_settings({row[0].device for row in rows})
+                _core.optim_step(self.algorithm, rows, self._hyper)
         if notes is not None:
             notes.settings(self)
             if self._count_states() != known:
@@ -185,26 +187,25 @@ class Optimizer:
         latest[:] = now
         return True
 
-    def sync_settings(self):
-        """Bring the settings of param_groups to where the kernel reads them."""
+    def sync_settings(self, devices: Collection = ()):
+        """Bring the settings of param_groups to where the kernels read them; with devices, to those from now on."""
         settings = [self._settings(group) for group in self.param_groups]
-        device = next(param.device for group in self.param_groups for param in group["params"])
-        if self._hyper is not None and self._hyper.device != device:  # the parameters have moved
-            self._forget_settings()
-        if settings == self._synced:
+        if not devices and settings == self._synced:
             return
-        if len(settings) != len(self._synced):
+        if devices or len(settings) != len(self._synced):
+            places = devices or [hyper.device for hyper in self._hyper]
             self._hyper_values = np.zeros((len(settings), _HYPER_WIDTH))
-            self._hyper = from_numpy(self._hyper_values).to(device)
+            self._hyper = [_core.to_device(_core.from_buffer(self._hyper_values), place) for place in places]
         for values, row in zip(self._hyper_values, settings, strict=True):
             values[: len(row)] = row
-        if self._hyper.device.type != "cpu":
-            self._hyper.copy_(from_numpy(self._hyper_values))
+        for hyper in self._hyper:
+            if hyper.device.type != "cpu":
+                Tensor(hyper).copy_(from_numpy(self._hyper_values))
         self._synced = settings
 
     def _forget_settings(self):
-        self._synced = []  # what the kernel's array holds, one tuple for each group
-        self._hyper = self._hyper_values = None
+        self._synced = []  # what the kernels' arrays hold, one tuple for each group
+        self._hyper, self._hyper_values = [], None
 
     def _settings(self, group) -> str:
         """The numbers of OptimHyper for this group, as a tuple."""

@@ -47,7 +47,8 @@ def get_total_norm(tensors, norm_type: float = 2.0, error_if_nonfinite: bool = F
     norm_type = float(norm_type)
     if not tensors:
         return tensor(0.0)
-    total = stack([t.norm(norm_type).to(tensors[0].dtype) for t in tensors]).norm(norm_type)
+    device, dtype = tensors[0].device, tensors[0].dtype
+    total = stack([t.norm(norm_type).to(device, dtype) for t in tensors]).norm(norm_type)
     if error_if_nonfinite:
         require(
             total.isfinite(),
@@ -64,7 +65,7 @@ def clip_grads_with_norm_(parameters, max_norm: float, total_norm, foreach: bool
     """Scales the gradients by max_norm / (total_norm + 1e-6) where that is less than 1, in place."""
     scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
     for grad in _gradients(parameters):
-        grad.mul_(scale.to(grad.dtype))
+        grad.mul_(scale.to(grad.device, grad.dtype))
 
 
 def clip_grad_norm_(
