@@ -1,20 +1,19 @@
 // Normalisations: batch, layer, group, instance and RMS norm, and the running statistics.
 //
-// The idea: sums over groups and over channels are reductions of x, which reduce_walk.cuh cuts into rows, columns or
-// chunks by the shape; the results are then written element by element. Sums are kept in double precision, about the
-// group's first element, so that they keep their digits wherever the mean is.
+// The idea: groups of a sample in float32 are rows, whose sums and results are one kernel (norm_rows.cu). Otherwise the
+// sums over groups, and those over channels always, are reductions of x, which reduce_walk.cuh cuts into rows, columns
+// or chunks by the shape; the results are then written by rows too, of float64 element by element. Sums are kept in
+// double precision, about the group's first element, so that they keep their digits wherever the mean is.
 // Parallel: all elements, and all groups or their chunks.
-// Bound: memory. Forward x is read twice and y written; backward x and gy are read once for the groups, once for the
-// channels (not with groups of the batch, which are the channels) and once for gx.
+// Bound: memory. Groups of a sample: x is read and y written, 8 bytes for each float32; backward x and gy are read and
+// gx written, 12 bytes, and x and gy once more for the parameters. Groups of the batch: x is read twice, 12 bytes, and
+// x and gy twice, 20 bytes. What lies in a cache the second time comes off that.
 #include "cuda/norm_kernels.h"
+#include "cuda/norm_rows.cuh"
 #include "cuda/reduce_walk.cuh"
 
 namespace nn::cuda {
 namespace {
-
-struct Pair {
-  double a, b;
-};
 
 // Where things lie; plain data of a launch.
 struct Layout {
@@ -40,12 +39,6 @@ struct Layout {
   }
 };
 
-// x - mean is (x - hi) - lo: with the mean in one number of x's precision, results would lose digits.
-template <class T>
-__device__ __forceinline__ T deviation(T x, double mean) {
-  const T hi = static_cast<T>(mean), lo = static_cast<T>(mean - static_cast<double>(hi));
-  return (x - hi) - lo;
-}
 template <class T>
 __device__ __forceinline__ T value_or(const void* values, int64_t i, T otherwise) {
   return values != nullptr ? static_cast<const T*>(values)[i] : otherwise;
@@ -55,7 +48,7 @@ struct PairSum {
   using Acc = Pair;
   static constexpr int ahead = 2;
   __device__ Pair identity() const { return {0, 0}; }
-  __device__ Pair join(Pair u, Pair v) const { return {u.a + v.a, u.b + v.b}; }
+  __device__ Pair join(Pair u, Pair v) const { return JoinPairs{}(u, v); }
 };
 
 // Mean and variance of the groups.
@@ -80,9 +73,10 @@ struct Moments : PairSum {
   }
 };
 
-struct Place {
-  int64_t k;
-  double mean;
+template <class T>
+struct Group {
+  Centre<T> centre;
+  int64_t channel;  // its first one
 };
 
 // What the gradients of the groups are made of, and with groups of the batch those of weight and bias.
@@ -92,14 +86,15 @@ struct GroupSums : PairSum {
   Layout at;
 
   explicit GroupSums(const Layout& layout) : at(layout) {}
-  __device__ Place center(int64_t k) const { return {k, at.args.mean[k]}; }
-  __device__ Pair lift(T x, const Place& of, int64_t r) const {
-    const int64_t place = at.place_in_group(of.k, r);
-    const T weight = at.args.batch ? T(1) : value_or(at.args.weight, at.channel_at(place), T(1));
-    const double gy = static_cast<double>(static_cast<const T*>(at.args.gy)[place]) * static_cast<double>(weight);
-    return {gy, gy * static_cast<double>(deviation(x, of.mean))};
+  __host__ __device__ const T* beside() const { return static_cast<const T*>(at.args.gy); }
+  __device__ Group<T> center(int64_t k) const { return {Centre<T>(at.args.mean[k]), k % at.args.G * at.args.K}; }
+  __device__ Pair lift(T x, T gy, const Group<T>& of, int64_t r) const {
+    double a = static_cast<double>(gy);
+    if (!at.args.batch && at.args.weight != nullptr)
+      a *= static_cast<double>(static_cast<const T*>(at.args.weight)[of.channel + r / at.S]);
+    return {a, a * static_cast<double>(of.centre.deviation(x))};
   }
-  __device__ void write(void*, int64_t k, Pair sums, const Place&) const {
+  __device__ void write(void*, int64_t k, Pair sums, const Group<T>&) const {
     if (at.args.batch) {
       if (at.args.gweight != nullptr) static_cast<T*>(at.args.gweight)[k] = static_cast<T>(sums.b * at.inverse[k]);
       if (at.args.gbias != nullptr) static_cast<T*>(at.args.gbias)[k] = static_cast<T>(sums.a);
@@ -117,12 +112,12 @@ struct ChannelSums : PairSum {
   Layout at;
 
   explicit ChannelSums(const Layout& layout) : at(layout) {}
-  __device__ int64_t center(int64_t c) const { return c; }
-  __device__ Pair lift(T x, int64_t c, int64_t r) const {
-    const int64_t n = r / at.S, place = (n * at.C + c) * at.S.number + (r - n * at.S.number);
-    const int64_t k = n * at.args.G + c / at.K;
-    const double gy = static_cast<double>(static_cast<const T*>(at.args.gy)[place]);
-    return {gy, gy * static_cast<double>(deviation(x, at.args.mean[k])) * at.inverse[k]};
+  __host__ __device__ const T* beside() const { return static_cast<const T*>(at.args.gy); }
+  __device__ int64_t center(int64_t c) const { return c / at.K; }  // the group's number in its sample
+  __device__ Pair lift(T x, T gy, int64_t g, int64_t r) const {
+    const int64_t k = r / at.S * at.args.G + g;
+    const double a = static_cast<double>(gy), h = static_cast<double>(Centre<T>(at.args.mean[k]).deviation(x));
+    return {a, a * h * at.inverse[k]};
   }
   __device__ void write(void*, int64_t c, Pair sums, int64_t) const {
     if (at.args.gweight != nullptr) static_cast<T*>(at.args.gweight)[c] = static_cast<T>(sums.b);
@@ -168,18 +163,19 @@ __device__ __forceinline__ void each_place(const Layout& at, const Body& body) {
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) body(i);
 }
 
-template <class T>
 __global__ void __launch_bounds__(kThreads, 2) forward_kernel(Layout at) {
+  using T = double;
   each_place(at, [&](int64_t i) {
     const int64_t c = at.channel_at(i), k = at.group_at(i);
     const T weight = value_or(at.args.weight, c, T(1)), bias = value_or(at.args.bias, c, T(0));
     const T scale = static_cast<T>(at.inverse[k] * static_cast<double>(weight));
-    static_cast<T*>(at.args.y)[i] = deviation(static_cast<const T*>(at.args.x)[i], at.args.mean[k]) * scale + bias;
+    static_cast<T*>(at.args.y)[i] =
+        Centre<T>(at.args.mean[k]).deviation(static_cast<const T*>(at.args.x)[i]) * scale + bias;
   });
 }
 
-template <class T>
 __global__ void __launch_bounds__(kThreads, 2) backward_kernel(Layout at) {
+  using T = double;
   each_place(at, [&](int64_t i) {
     const int64_t k = at.group_at(i);
     const T weight = value_or(at.args.weight, at.channel_at(i), T(1)), r = static_cast<T>(at.inverse[k]);
@@ -192,7 +188,7 @@ __global__ void __launch_bounds__(kThreads, 2) backward_kernel(Layout at) {
     const double count = static_cast<double>(at.group_elements());
     const T b = static_cast<T>(-at.inverse[k] * at.sums[k].b / count);
     const T c = at.args.centered ? static_cast<T>(-at.sums[k].a / count) : T(0);
-    const T h = deviation(static_cast<const T*>(at.args.x)[i], at.args.mean[k]) * r;
+    const T h = Centre<T>(at.args.mean[k]).deviation(static_cast<const T*>(at.args.x)[i]) * r;
     *gx = r * (gy + c + h * b);
   });
 }
@@ -206,29 +202,35 @@ void forward(const NormArgs& args, const LaunchContext& ctx) {
   Layout at(args);
   const int64_t elements = args.N * at.C * args.S;
   if (elements == 0) return;
+  const bool narrow = args.dtype == DType::float32;
+  if (narrow && takes_whole_rows(args)) return normalise_rows(args, nullptr, ctx);
   const Workspace memory(static_cast<size_t>(at.groups()) * sizeof(double), ctx);
   at.inverse = static_cast<double*>(memory.data);
   with_floating(args.dtype, [&]<class T>(T) {
     if (!args.fixed) over_groups<T, Moments>(at, ctx);
-    invert(at, ctx);
-    NN_LAUNCH(forward_kernel<T>, blocks_for(elements), kThreads, 0, ctx, at);
   });
+  invert(at, ctx);
+  if (narrow) return normalise_rows(args, at.inverse, ctx);
+  NN_LAUNCH(forward_kernel, blocks_for(elements), kThreads, 0, ctx, at);
 }
 
 void backward(const NormArgs& args, const LaunchContext& ctx) {
   Layout at(args);
   const int64_t elements = args.N * at.C * args.S, groups = at.groups();
-  const bool parameters = args.gweight != nullptr || args.gbias != nullptr;
+  const bool parameters = args.gweight != nullptr || args.gbias != nullptr, wanted = args.gx != nullptr && elements > 0;
+  const bool narrow = args.dtype == DType::float32, whole = narrow && takes_whole_rows(args);
+  const bool of_groups = wanted && !args.fixed && !whole;
   const Workspace memory(static_cast<size_t>(groups) * (sizeof(double) + sizeof(Pair)), ctx);
   at.sums = static_cast<Pair*>(memory.data);
   at.inverse = reinterpret_cast<double*>(at.sums + groups);
-  if (groups > 0) invert(at, ctx);
+  if (groups > 0 && (parameters || !whole)) invert(at, ctx);
   with_floating(args.dtype, [&]<class T>(T) {
-    const bool of_groups = args.gx != nullptr && !args.fixed && elements > 0;
     if (of_groups || (args.batch && parameters)) over_groups<T, GroupSums>(at, ctx);
     if (parameters && !args.batch) reduce_groups<T, ChannelSums<T>>(at, at.C, args.S, true, ctx);
-    if (args.gx != nullptr && elements > 0) NN_LAUNCH(backward_kernel<T>, blocks_for(elements), kThreads, 0, ctx, at);
   });
+  if (!wanted) return;
+  if (narrow) return normalise_rows_backward(args, whole ? nullptr : at.inverse, of_groups ? at.sums : nullptr, ctx);
+  NN_LAUNCH(backward_kernel, blocks_for(elements), kThreads, 0, ctx, at);
 }
 
 template <class T>

@@ -2,6 +2,7 @@
 // What several of the table's kernels share is one kernel with a number in it: the largest and the least, the counts
 // and the questions about them.
 #include "core/kernels/reduce.h"
+#include "cuda/keys.cuh"
 #include "cuda/math.cuh"
 #include "cuda/reduce_walk.cuh"
 #include "math/functions.h"

@@ -7,6 +7,8 @@
 //     Acc join(Acc a, Acc b) const;
 //     void write(void* y, int64_t at, Acc a, Center center) const;
 //     Center center(int64_t k) const;                  // of output k; without it, the Acc of args.center
+//     const In* beside() const;                        // if there is one, a second array that lies as x does: then it
+//                                                      // is lift(x, element of that array, center, r)
 //   };
 //
 // The idea: x is read once, 16 bytes a thread where the layout allows it, several loads in flight.
@@ -14,12 +16,10 @@
 //   columns   the outputs are adjacent: lanes lie along them, the other threads of the block along the rows.
 // Long reductions are cut into chunks, a block each, whose partial results are reduced as columns by a second launch.
 // Who joins what with whom depends on shapes and strides alone, never on the device or on where x begins.
-// Bound: the memory's bandwidth, x once; partial results are a thousandth of it.
+// Bound: the memory's bandwidth, x (and what is beside it) once; partial results are a thousandth of it.
 // The kernels are bounded to two blocks a multiprocessor or more: without that second bound ptxas aims at so many
 // blocks on some architectures that it spills registers.
 #pragma once
-
-#include <type_traits>
 
 #include "core/kernels/reduce.h"
 #include "cuda/block.cuh"
@@ -36,35 +36,6 @@ template <class T>
 inline constexpr int kPackOf = sizeof(T) >= 16  ? 1
                                : sizeof(T) >= 8 ? 2
                                                 : 4;
-
-// The least number of a type, where -infinity is one.
-template <class T>
-__host__ __device__ constexpr T lowest() {
-  if constexpr (std::is_floating_point_v<T>) return -static_cast<T>(__builtin_huge_val());
-  if constexpr (sizeof(T) == 4) return static_cast<T>(INT32_MIN);
-  return static_cast<T>(INT64_MIN);
-}
-
-// Numbers of T as keys of which the largest is wanted: as they are, or in opposite order, which inverts the sign bit of
-// floating numbers and all bits of integers; with `magnitude`, without their sign.
-template <class T>
-struct Keys {
-  using Key = std::conditional_t<sizeof(T) == 1, int32_t, T>;
-  using Bits = std::conditional_t<sizeof(Key) == 4, int32_t, int64_t>;
-  Bits keep, flip;
-
-  explicit Keys(bool largest, bool magnitude = false) {
-    constexpr Bits sign = sizeof(Bits) == 4 ? static_cast<Bits>(INT32_MIN) : static_cast<Bits>(INT64_MIN);
-    keep = magnitude ? ~sign : ~Bits{0};
-    flip = largest ? Bits{0} : std::is_floating_point_v<T> ? sign : ~Bits{0};
-  }
-  __device__ Key key(T x) const {
-    return __builtin_bit_cast(Key, static_cast<Bits>((__builtin_bit_cast(Bits, static_cast<Key>(x)) & keep) ^ flip));
-  }
-  __device__ T value(Key key) const {
-    return static_cast<T>(__builtin_bit_cast(Key, static_cast<Bits>(__builtin_bit_cast(Bits, key) ^ flip)));
-  }
-};
 
 struct ReducePlan {
   int64_t outputs, count;                     // results, and elements of each
@@ -95,6 +66,38 @@ __device__ __forceinline__ auto center_of(const Op& op, const ReduceArgs& args, 
     return args.center != nullptr ? static_cast<const typename Op::Acc*>(args.center)[y_at] : typename Op::Acc{};
 }
 
+template <class Op>
+concept HasBeside = requires(const Op& op) { op.beside(); };
+
+// From an element of x to its neighbour in the other array.
+template <class Op>
+__device__ __forceinline__ int64_t way_beside(const Op& op, const ReduceArgs& args) {
+  if constexpr (HasBeside<Op>)
+    return (reinterpret_cast<intptr_t>(op.beside()) - reinterpret_cast<intptr_t>(args.x)) /
+           static_cast<intptr_t>(sizeof(typename Op::In));
+  else
+    return 0;
+}
+
+// What is read at once: packs of x and of the array beside it.
+template <class Op>
+struct Read {
+  using Packed = Pack<typename Op::In, kPackOf<typename Op::In>>;
+  Packed x, beside;
+  template <class Load>  // load(pack, way from the elements of x)
+  __device__ __forceinline__ void each(int64_t way, const Load& load) {
+    load(x, int64_t{0});
+    if constexpr (HasBeside<Op>) load(beside, way);
+  }
+  template <class Center>
+  __device__ __forceinline__ typename Op::Acc lift(const Op& op, int p, const Center& center, int64_t r) const {
+    if constexpr (HasBeside<Op>)
+      return op.lift(x.at[p], beside.at[p], center, r);
+    else
+      return op.lift(x.at[p], center, r);
+  }
+};
+
 template <class Op, class Center>
 __device__ __forceinline__ void write_result(const ReduceArgs& args, const ReducePlan& plan, const Op& op,
                                              int64_t chunk, int64_t k, int64_t y_at, typename Op::Acc a,
@@ -120,6 +123,7 @@ __global__ void __launch_bounds__(kThreads, 2) rows_kernel(ReduceArgs args, Redu
   const int64_t y_at = place_of(k, args.kept_ndim, plan.kept, args.y_kept);
   const In* const x = static_cast<const In*>(args.x) + place_of(k, args.kept_ndim, plan.kept, args.x_kept);
   const auto center = center_of(op, args, k, y_at);
+  const int64_t way = way_beside(op, args);
 
   const int64_t first = chunk * plan.size, rest = plan.count - first, n = here ? least(rest, plan.size) : 0;
   const int inner = args.reduced_ndim - 1;
@@ -136,22 +140,24 @@ __global__ void __launch_bounds__(kThreads, 2) rows_kernel(ReduceArgs args, Redu
   int64_t done = 0;
   if (Op::ahead > 1 && line) {
     for (; done + Op::ahead * sweep <= whole; done += Op::ahead * sweep) {
-      Packed v[Op::ahead];
+      Read<Op> v[Op::ahead];
       const In* from = x + (own + done) * step;
 #pragma unroll
       for (int u = 0; u < Op::ahead; ++u, from += sweep * step) {
-        if (plan.packed) {
-          v[u] = *reinterpret_cast<const Packed*>(from);
-        } else {
+        v[u].each(way, [&](Packed& pack, int64_t apart) {
+          if (plan.packed) {
+            pack = *reinterpret_cast<const Packed*>(from + apart);
+          } else {
 #pragma unroll
-          for (int p = 0; p < kPack; ++p) v[u].at[p] = from[p * next];
-        }
+            for (int p = 0; p < kPack; ++p) pack.at[p] = from[apart + p * next];
+          }
+        });
       }
 #pragma unroll
       for (int p = 0; p < kPack; ++p) {
         Acc lifted[Op::ahead];
 #pragma unroll
-        for (int u = 0; u < Op::ahead; ++u) lifted[u] = op.lift(v[u].at[p], center, own + done + u * sweep + p * gap);
+        for (int u = 0; u < Op::ahead; ++u) lifted[u] = v[u].lift(op, p, center, own + done + u * sweep + p * gap);
         acc[p] = op.join(acc[p], join_all(op, lifted));
       }
     }
@@ -159,17 +165,19 @@ __global__ void __launch_bounds__(kThreads, 2) rows_kernel(ReduceArgs args, Redu
 #pragma unroll 1
   for (; done < n; done += sweep) {
     const int64_t r = own + done, end = first + n;
-    Packed v;
-    if (plan.packed && done < whole) {
-      v = *reinterpret_cast<const Packed*>(x + place_of(r, inner + 1, plan.reduced, args.x_reduced));
-    } else {
+    Read<Op> v;
+    v.each(way, [&](Packed& pack, int64_t apart) {
+      if (plan.packed && done < whole) {
+        pack = *reinterpret_cast<const Packed*>(x + apart + place_of(r, inner + 1, plan.reduced, args.x_reduced));
+      } else {
 #pragma unroll
-      for (int p = 0; p < kPack; ++p)
-        if (r + p * gap < end) v.at[p] = x[place_of(r + p * gap, inner + 1, plan.reduced, args.x_reduced)];
-    }
+        for (int p = 0; p < kPack; ++p)
+          if (r + p * gap < end) pack.at[p] = x[apart + place_of(r + p * gap, inner + 1, plan.reduced, args.x_reduced)];
+      }
+    });
 #pragma unroll
     for (int p = 0; p < kPack; ++p)
-      if (r + p * gap < end) acc[p] = op.join(acc[p], op.lift(v.at[p], center, r + p * gap));
+      if (r + p * gap < end) acc[p] = op.join(acc[p], v.lift(op, p, center, r + p * gap));
   }
 
   const auto join = [&](Acc a, Acc b) { return op.join(a, b); };
@@ -208,35 +216,37 @@ __global__ void __launch_bounds__(kThreads, 2) columns_kernel(ReduceArgs args, R
   const int64_t first = chunk * plan.size + own;
   const int64_t end = columns > 0 ? least(plan.count, (chunk + 1) * plan.size) : 0;  // lanes beyond the last column
   const bool packed = plan.packed && columns == kPack;
-  const auto read = [&](Packed& v, int64_t place) {
-    if (packed) {
-      v = *reinterpret_cast<const Packed*>(x + place);
-    } else {
+  const auto read = [&](Read<Op>& v, int64_t place) {
+    v.each(way_beside(op, args), [&](Packed& pack, int64_t apart) {
+      if (packed) {
+        pack = *reinterpret_cast<const Packed*>(x + apart + place);
+      } else {
 #pragma unroll
-      for (int p = 0; p < kPack; ++p) v.at[p] = p < columns ? x[place + p] : In{};
-    }
+        for (int p = 0; p < kPack; ++p) pack.at[p] = p < columns ? x[apart + place + p] : In{};
+      }
+    });
   };
   int64_t r = first;
   if (Op::ahead > 1 && inner == 0) {
     for (; r + (Op::ahead - 1) * high < end; r += Op::ahead * high) {
-      Packed v[Op::ahead];
+      Read<Op> v[Op::ahead];
 #pragma unroll
       for (int u = 0; u < Op::ahead; ++u) read(v[u], (r + u * high) * args.x_reduced[0]);
 #pragma unroll
       for (int p = 0; p < kPack; ++p) {
         Acc lifted[Op::ahead];
 #pragma unroll
-        for (int u = 0; u < Op::ahead; ++u) lifted[u] = op.lift(v[u].at[p], center[p], r + u * high);
+        for (int u = 0; u < Op::ahead; ++u) lifted[u] = v[u].lift(op, p, center[p], r + u * high);
         acc[p] = op.join(acc[p], join_all(op, lifted));
       }
     }
   }
 #pragma unroll 1
   for (; r < end; r += high) {
-    Packed v;
+    Read<Op> v;
     read(v, place_of(r, inner + 1, plan.reduced, args.x_reduced));
 #pragma unroll
-    for (int p = 0; p < kPack; ++p) acc[p] = op.join(acc[p], op.lift(v.at[p], center[p], r));
+    for (int p = 0; p < kPack; ++p) acc[p] = op.join(acc[p], v.lift(op, p, center[p], r));
   }
 
   for (int half = high / 2; half > 0; half /= 2) {
@@ -260,6 +270,7 @@ template <class Op>
 struct Joined : Op {
   using In = typename Op::Acc;
   static constexpr int ahead = sizeof(In) > 8 ? 2 : 4;
+  void beside() const = delete;
 
   template <class Center>
   __device__ In lift(In part, const Center&, int64_t) const {
@@ -294,8 +305,8 @@ inline int64_t chunk_size(int64_t count, int64_t blocks, int64_t least) {
 }
 
 template <class In>
-bool begins_aligned(const ReduceArgs& args) {
-  return reinterpret_cast<uintptr_t>(args.x) % (sizeof(In) * kPackOf<In>) == 0;
+bool begins_aligned(const void* array) {
+  return reinterpret_cast<uintptr_t>(array) % (sizeof(In) * kPackOf<In>) == 0;
 }
 
 inline ReducePlan plan_for(const ReduceArgs& args) {
@@ -319,7 +330,7 @@ ReducePlan plan_rows(const ReduceArgs& args) {
   plan.lanes = long_rows ? kThreads : power_of_two(ceil_div(plan.count, 2 * kPack), kWarp);
   plan.size = long_rows ? chunk_size(plan.count, plan.outputs, 4 * kThreads * kPack) : plan.count;
   plan.chunks = chunks_of(plan);
-  plan.packed = begins_aligned<In>(args) && args.x_reduced[inner] == 1 &&
+  plan.packed = begins_aligned<In>(args.x) && args.x_reduced[inner] == 1 &&
                 all_multiples(args.x_kept, args.kept_ndim, kPack) && all_multiples(args.x_reduced, inner, kPack) &&
                 (inner == 0 || args.reduced_shape[inner] % kPack == 0);
   return plan;
@@ -337,7 +348,7 @@ ReducePlan plan_columns(const ReduceArgs& args, bool in_chunks) {
   const int64_t blocks = plan.outputs / args.kept_shape[last] * plan.strips.number;
   plan.size = in_chunks ? chunk_size(plan.count, blocks, 4 * high) : plan.count;
   plan.chunks = chunks_of(plan);
-  plan.packed = begins_aligned<In>(args) && all_multiples(args.x_kept, last, kPack) &&
+  plan.packed = begins_aligned<In>(args.x) && all_multiples(args.x_kept, last, kPack) &&
                 all_multiples(args.x_reduced, args.reduced_ndim, kPack);
   return plan;
 }
@@ -371,6 +382,7 @@ void reduce_all(const ReduceArgs& args, const Op& op, const LaunchContext& ctx) 
   const bool columns =
       args.x_kept[last] == 1 && args.x_reduced[args.reduced_ndim - 1] != 1 && args.kept_shape[last] > 1;
   ReducePlan plan = columns ? plan_columns<In>(args, true) : plan_rows<In>(args);
+  if constexpr (HasBeside<Op>) plan.packed = plan.packed && begins_aligned<In>(op.beside());
   const bool several = plan.chunks.number > 1;
   const Workspace parts(several ? static_cast<size_t>(plan.chunks.number * plan.outputs) * sizeof(typename Op::Acc) : 0,
                         ctx);

@@ -8,6 +8,7 @@
 // Within a warp and a block, threads have packs of neighbours and exchange the sums before theirs.
 // Bound: the memory's bandwidth, x read once (twice where in chunks) and y written once.
 #include "core/kernels/reduce.h"
+#include "cuda/keys.cuh"
 #include "cuda/reduce_walk.cuh"
 
 namespace nn::cuda {

@@ -45,7 +45,11 @@ __device__ __forceinline__ Pack<T, kCount> load_pack(const T* from, bool aligned
 }
 template <int kCount, class T>
 __device__ __forceinline__ void store_pack(T* to, const Pack<T, kCount>& pack, bool aligned) {
-  if (kCount > 1 && aligned) {
+  // Of a plain store of a structure the compiler may make one for each element, as below.
+  if constexpr (std::is_same_v<Pack<T, kCount>, Pack<float, 4>>) {
+    if (aligned)
+      return __stwb(reinterpret_cast<float4*>(to), make_float4(pack.at[0], pack.at[1], pack.at[2], pack.at[3]));
+  } else if (kCount > 1 && aligned) {
     *reinterpret_cast<Pack<T, kCount>*>(to) = pack;
     return;
   }
@@ -124,6 +128,30 @@ __device__ __forceinline__ void each_pack(const Team& team, const Row& row, cons
   if constexpr (kCount > 1)
     for (int64_t i = team.rank(); i < row.n - packs * kCount; i += team.size)
       body(Count<1>{}, i < before ? i : i + packs * kCount);
+}
+
+// The same for what is only read: use(Count<k>, c, load(Count<k>, c)), with kAhead loads in flight.
+template <class T, int kAhead, class Team, class Load, class Use>
+__device__ __forceinline__ void each_pack_ahead(const Team& team, const Row& row, const Load& load, const Use& use) {
+  static_assert(Team::adjacent);
+  constexpr int kCount = 16 / sizeof(T);
+  const int64_t to_boundary = (kCount - row.first % kCount) % kCount;
+  const int64_t before = to_boundary < row.n ? to_boundary : row.n, packs = (row.n - before) / kCount;
+  int64_t i = team.rank();
+  for (; i + (kAhead - 1) * team.size < packs; i += kAhead * team.size) {
+    decltype(load(Count<kCount>{}, i)) loaded[kAhead];
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) loaded[u] = load(Count<kCount>{}, before + (i + u * team.size) * kCount);
+#pragma unroll
+    for (int u = 0; u < kAhead; ++u) use(Count<kCount>{}, before + (i + u * team.size) * kCount, loaded[u]);
+  }
+#pragma unroll 1
+  for (; i < packs; i += team.size)
+    use(Count<kCount>{}, before + i * kCount, load(Count<kCount>{}, before + i * kCount));
+  for (int64_t j = team.rank(); j < row.n - packs * kCount; j += team.size) {
+    const int64_t c = j < before ? j : j + packs * kCount;
+    use(Count<1>{}, c, load(Count<1>{}, c));
+  }
 }
 
 // launch(team, blocks) for the team that suits the shape.

@@ -29,6 +29,8 @@ SOURCES = {
     "softmax_xent": ["90a"],
     "softmax_xent_loss": ["90a"],
     "optim": ["90a"],
+    "norm": ["90a"],
+    "norm_rows": ["75", "90a"],
 }
 FLAGS = (
     "-std=c++20 -DNN_ISA=cuda -Werror all-warnings -Xcompiler -Wall,-Wextra -Xptxas -v,-warn-spills,-warn-lmem-usage"
@@ -124,6 +126,8 @@ WIDE = [
     ("strided_move", r"where_packed_kernel", 4),
     ("strided_move", r"fill_adjacent_kernel", 1, "STG.E.128"),
     ("strided_move", r"turn_kernelI[jt]", 2, "LDS", "STS"),
+    ("norm_rows", r"norm_rows_kernelINS0_\d+(?:Lane|Block)TeamE", 2),
+    ("norm_rows", r"norm_rows_backward_kernelINS0_\d+(?:Lane|Block)TeamE", 2),
 ]
 
 

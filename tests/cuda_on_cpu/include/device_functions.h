@@ -118,7 +118,9 @@ NN_ATOMICS(unsigned long long)
 #undef NN_ATOMICS
 #undef NN_ATOMIC
 
-// ---- Bits, loads and stores
+// ---- Numbers, bits, loads and stores
+
+inline double rsqrt(double x) { return 1 / std::sqrt(x); }
 
 template <class T>
 T __ldg(const T* place) {
@@ -126,6 +128,10 @@ T __ldg(const T* place) {
 }
 template <class T>
 void __stcs(T* place, T value) {
+  *place = value;
+}
+template <class T>
+void __stwb(T* place, T value) {
   *place = value;
 }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
