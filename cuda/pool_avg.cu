@@ -3,8 +3,11 @@
 // The idea: forward, a thread for each output adds up its window; where one window is the whole plane, a team of
 // threads (cuda/teams.cuh) does. Backward, the gradients are divided first, into working memory; then a thread for each
 // input adds up those of the windows that hold it, so nothing is added from several threads and the order is fixed.
-// Parallel: all elements. Bound: memory bandwidth; the windows' overlap is read from the first-level cache.
+// Windows of float32 that pave the plane, of which the divisor is a power of 2, have kernels of their own
+// (cuda/pool_paving.cuh): forward those of 2 x 2, backward all, in one pass. Parallel: all elements. Bound: memory
+// bandwidth; the windows' overlap is read from the first-level cache.
 #include "cuda/pool_kernels.h"
+#include "cuda/pool_paving.cuh"
 #include "cuda/pool_plane.cuh"
 #include "cuda/teams.cuh"
 
@@ -12,7 +15,7 @@ namespace nn::cuda {
 namespace {
 
 // What the sum of a window is divided by.
-struct Divisor {
+struct WindowDivisor {
   int64_t fixed;
   bool padding;
   template <class T, class I>
@@ -24,7 +27,7 @@ struct Divisor {
 };
 
 template <class T, class I>
-__global__ void __launch_bounds__(kThreads) avg_kernel(PoolPlane<I> p, Divisor divisor, const T* x, T* y) {
+__global__ void __launch_bounds__(kThreads) avg_kernel(PoolPlane<I> p, WindowDivisor divisor, const T* x, T* y) {
   const PoolAxis<I>&depth = p.axis[0], &height = p.axis[1], &width = p.axis[2];
   each_element<I>(p.planes * p.out_plane(), [&](I o) {
     const Position<I> at = position(o, depth.out, height.out, width.out);
@@ -42,7 +45,8 @@ __global__ void __launch_bounds__(kThreads) avg_kernel(PoolPlane<I> p, Divisor d
 }
 
 template <class T, class I>
-__global__ void __launch_bounds__(kThreads) divide_kernel(PoolPlane<I> p, Divisor divisor, const T* gy, T* divided) {
+__global__ void __launch_bounds__(kThreads)
+    divide_kernel(PoolPlane<I> p, WindowDivisor divisor, const T* gy, T* divided) {
   const PoolAxis<I>&depth = p.axis[0], &height = p.axis[1], &width = p.axis[2];
   each_element<I>(p.planes * p.out_plane(), [&](I o) {
     const Position<I> at = position(o, depth.out, height.out, width.out);
@@ -88,6 +92,33 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
+template <int kOutputs>
+__global__ void __launch_bounds__(kThreads)
+    avg_square_kernel(Paving p, float scale, bool aligned, const float* x, float* y) {
+  each_square<kOutputs>(p, aligned, x, [&](uint32_t o, uint32_t, const auto& upper, const auto& lower) {
+    Pack<float, kOutputs> mean;
+#pragma unroll
+    for (int k = 0; k < kOutputs; ++k) {
+      const float above = 0.0f + upper.at[2 * k] + upper.at[2 * k + 1];
+      const float below = 0.0f + lower.at[2 * k] + lower.at[2 * k + 1];
+      mean.at[k] = (0.0f + above + below) * scale;
+    }
+    *reinterpret_cast<Pack<float, kOutputs>*>(y + o) = mean;
+  });
+}
+
+__global__ void __launch_bounds__(kThreads) avg_pave_kernel(Paving p, float scale, float* gx, const float* gy) {
+  pave(p, gx, [&](uint32_t o, uint32_t) { return 0.0f + gy[o] * scale; });
+}
+
+// What sums are multiplied by where windows pave the plane, if that is exact: 1 over a power of 2. 0 otherwise.
+float paving_scale(const AvgPoolArgs& a) {
+  if (a.dtype != DType::float32 || !is_paving(a.geometry)) return 0.0f;
+  const int64_t divisor = a.divisor != 0 ? a.divisor : a.geometry.kernel[1] * a.geometry.kernel[2];
+  const bool exact = 0 < divisor && divisor < (int64_t{1} << 30) && (divisor & (divisor - 1)) == 0;
+  return exact ? 1.0f / static_cast<float>(divisor) : 0.0f;
+}
+
 // Whether one window is the whole plane, without padding.
 bool is_global(const PoolGeometry& g) {
   bool global = true;
@@ -100,7 +131,7 @@ bool is_global(const PoolGeometry& g) {
 void run_avg_forward(const AvgPoolArgs& a, const LaunchContext& ctx) {
   const int64_t count = a.geometry.planes * volume(a.geometry.out);
   if (count == 0) return;
-  const Divisor divisor{a.divisor, a.count_include_pad};
+  const WindowDivisor divisor{a.divisor, a.count_include_pad};
   with_floating(a.dtype, [&]<class T>(T) {
     if (is_global(a.geometry)) {
       const Rows rows{a.geometry.planes, volume(a.geometry.in), 1};
@@ -110,6 +141,15 @@ void run_avg_forward(const AvgPoolArgs& a, const LaunchContext& ctx) {
         NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, whole, are_aligned(a.x), static_cast<const T*>(a.x),
                   static_cast<T*>(a.y));
       });
+    }
+    const float scale = paving_scale(a);
+    if (scale != 0 && is_paving_by_2(a.geometry)) {
+      const bool pairs = takes_pairs(a.geometry, are_aligned(a.x, a.y));
+      const auto kernel = pairs ? avg_square_kernel<2> : avg_square_kernel<1>;
+      NN_LAUNCH(kernel, blocks_for(pairs ? count / 2 : count), kThreads, 0, ctx, Paving(a.geometry), scale,
+                are_aligned(a.x) && a.geometry.in[2] % 2 == 0, static_cast<const float*>(a.x),
+                static_cast<float*>(a.y));
+      return;
     }
     with_counter(a.geometry, [&]<class I>(I) {
       const auto kernel = avg_kernel<T, I>;
@@ -122,7 +162,13 @@ void run_avg_forward(const AvgPoolArgs& a, const LaunchContext& ctx) {
 void run_avg_backward(const AvgPoolArgs& a, const LaunchContext& ctx) {
   const int64_t count = a.geometry.planes * volume(a.geometry.in);
   if (count == 0) return;
-  const Divisor divisor{a.divisor, a.count_include_pad};
+  const float scale = paving_scale(a);
+  if (scale != 0 && are_aligned(a.x)) {
+    NN_LAUNCH(avg_pave_kernel, blocks_for(ceil_div(count, int64_t{4})), kThreads, 0, ctx, Paving(a.geometry), scale,
+              static_cast<float*>(a.x), static_cast<const float*>(a.y));
+    return;
+  }
+  const WindowDivisor divisor{a.divisor, a.count_include_pad};
   with_floating(a.dtype, [&]<class T>(T) {
     const int64_t out = a.geometry.planes * volume(a.geometry.out);
     const Workspace memory(static_cast<size_t>(out) * sizeof(T), ctx);

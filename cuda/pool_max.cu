@@ -2,9 +2,11 @@
 //
 // The idea: forward, a thread for each output goes through its window in order and keeps the best element and its
 // place. Backward, a thread for each input asks the windows that hold it, in order, whether it was their best, and adds
-// up their gradients: nothing is added from several threads, so the order is fixed. Parallel: all elements.
+// up their gradients: nothing is added from several threads, so the order is fixed. Windows of float32 that pave the
+// plane have kernels of their own (cuda/pool_paving.cuh): forward those of 2 x 2, backward all. Parallel: all elements.
 // Bound: memory bandwidth; the windows' overlap is read from the first-level cache.
 #include "cuda/pool_kernels.h"
+#include "cuda/pool_paving.cuh"
 #include "cuda/pool_plane.cuh"
 
 namespace nn::cuda {
@@ -59,11 +61,50 @@ __global__ void __launch_bounds__(kThreads)
   each_element<I>(count, [&](I o) { gy[o] = gx[o / out_plane * in_plane + index[o]]; });
 }
 
+template <int kOutputs>
+__global__ void __launch_bounds__(kThreads)
+    max_square_kernel(Paving p, bool aligned, const float* x, float* y, int32_t* index) {
+  each_square<kOutputs>(p, aligned, x, [&](uint32_t o, uint32_t first, const auto& upper, const auto& lower) {
+    Pack<float, kOutputs> best;
+    Pack<int32_t, kOutputs> place;
+#pragma unroll
+    for (int k = 0; k < kOutputs; ++k) {
+      const auto here = static_cast<int32_t>(first) + 2 * k, below = here + static_cast<int32_t>(p.in_width.number);
+      best.at[k] = -__builtin_inff(), place.at[k] = here;
+      const auto meet = [&](float v, int32_t at) {
+        const bool wins = v > best.at[k] || v != v;
+        best.at[k] = wins ? v : best.at[k];
+        place.at[k] = wins ? at : place.at[k];
+      };
+      meet(upper.at[2 * k], here), meet(upper.at[2 * k + 1], here + 1);
+      meet(lower.at[2 * k], below), meet(lower.at[2 * k + 1], below + 1);
+    }
+    *reinterpret_cast<Pack<float, kOutputs>*>(y + o) = best;
+    if (index != nullptr) *reinterpret_cast<Pack<int32_t, kOutputs>*>(index + o) = place;
+  });
+}
+
+__global__ void __launch_bounds__(kThreads)
+    max_pave_kernel(Paving p, float* gx, const float* gy, const int32_t* index) {
+  pave(p, gx, [&](uint32_t o, uint32_t place) {
+    const float g = gy[o];
+    return index[o] == static_cast<int32_t>(place) ? 0.0f + g : 0.0f;  // a sum from 0: no -0
+  });
+}
+
 }  // namespace
 
 void run_max_forward(const MaxPoolArgs& a, const LaunchContext& ctx) {
   const int64_t count = a.geometry.planes * volume(a.geometry.out);
   if (count == 0) return;
+  if (a.dtype == DType::float32 && is_paving_by_2(a.geometry)) {
+    const bool pairs = takes_pairs(a.geometry, are_aligned(a.x, a.y, a.index));
+    const auto kernel = pairs ? max_square_kernel<2> : max_square_kernel<1>;
+    NN_LAUNCH(kernel, blocks_for(pairs ? count / 2 : count), kThreads, 0, ctx, Paving(a.geometry),
+              are_aligned(a.x) && a.geometry.in[2] % 2 == 0, static_cast<const float*>(a.x), static_cast<float*>(a.y),
+              a.index);
+    return;
+  }
   with_floating(a.dtype, [&]<class T>(T) {
     with_counter(a.geometry, [&]<class I>(I) {
       const auto kernel = max_kernel<T, I>;
@@ -76,6 +117,11 @@ void run_max_forward(const MaxPoolArgs& a, const LaunchContext& ctx) {
 void run_max_backward(const MaxPoolIndexArgs& a, const LaunchContext& ctx) {
   const int64_t count = a.geometry.planes * volume(a.geometry.in);
   if (count == 0) return;
+  if (a.dtype == DType::float32 && is_paving(a.geometry) && are_aligned(a.gx)) {
+    NN_LAUNCH(max_pave_kernel, blocks_for(ceil_div(count, int64_t{4})), kThreads, 0, ctx, Paving(a.geometry),
+              static_cast<float*>(a.gx), static_cast<const float*>(a.gy), a.index);
+    return;
+  }
   with_floating(a.dtype, [&]<class T>(T) {
     with_counter(a.geometry, [&]<class I>(I) {
       const auto kernel = max_backward_kernel<T, I>;

@@ -1,9 +1,12 @@
 // How a loop is cut into parts that are short enough (Halves of cuda/loops.cuh): every element once, whatever the
-// limit, the strides and the absent operands are. Ends with 1 where anything is wrong.
+// limit, the strides and the absent operands are. And division by multiplication (cuda/divisor.cuh). Ends with 1 where
+// anything is wrong.
 #include "cuda/loops.cuh"
 
 #include <cstdio>
 #include <map>
+
+#include "cuda/divisor.cuh"
 
 using namespace nn;
 
@@ -51,5 +54,16 @@ int main() {
         wrong = 1;
       }
     }
+  const uint32_t most = (uint32_t{1} << 31) - 1;
+  for (uint32_t near : {1u, 9u, 1000u, 65536u, 715827883u, 1u << 30, most})
+    for (uint32_t d = near < 5 ? 1 : near - 4; d <= near + 4 && d <= most; ++d)
+      for (uint32_t q : {0u, 1u, 2u, 77u, most / d / 2, most / d})
+        for (int64_t a = int64_t{q} * d - 1; a <= int64_t{q} * d + 1; ++a) {
+          if (a < 0 || a > most) continue;
+          const auto n = static_cast<uint32_t>(a);
+          if (n / cuda::NarrowDivisor(d) == n / d && a / cuda::Divisor(d) == a / int64_t{d}) continue;
+          printf("%u / %u is wrong\n", n, d);
+          wrong = 1;
+        }
   return wrong;
 }

@@ -25,6 +25,8 @@ SOURCES = {
     "conv_unfold": ["90a"],
     "strided": ["90a"],
     "strided_move": ["75", "90a"],
+    "pool_max": ["90a"],
+    "pool_avg": ["90a"],
     "elementwise": ["90a"],
     "softmax_xent": ["90a"],
     "softmax_xent_loss": ["90a"],
@@ -128,6 +130,10 @@ WIDE = [
     ("strided_move", r"turn_kernelI[jt]", 2, "LDS", "STS"),
     ("norm_rows", r"norm_rows_kernelINS0_\d+(?:Lane|Block)TeamE", 2),
     ("norm_rows", r"norm_rows_backward_kernelINS0_\d+(?:Lane|Block)TeamE", 2),
+    ("pool_max", r"max_square_kernelILi2E", 1, "LDG.E.128", "STG.E.64"),
+    ("pool_max", r"max_pave_kernel", 1, "STG.E.128"),
+    ("pool_avg", r"avg_square_kernelILi2E", 1, "LDG.E.128", "STG.E.64"),
+    ("pool_avg", r"avg_pave_kernel", 1, "STG.E.128"),
 ]
 
 
