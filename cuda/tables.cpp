@@ -21,7 +21,7 @@
 namespace nn::cuda {
 
 NN_FAMILIES(NN_EXTERN)
-extern const Kernel<UnaryArgs>* const unary_kernels;  // elementwise.cu
+extern const Kernel<UnaryArgs>* const unary_kernels;  // elementwise.cu, and the files beside it
 extern const Kernel<UnaryBackwardArgs>* const unary_backward_kernels;
 extern const Kernel<BinaryArgs>* const binary_kernels;
 

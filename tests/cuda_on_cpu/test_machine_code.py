@@ -28,6 +28,8 @@ SOURCES = {
     "pool_max": ["90a"],
     "pool_avg": ["90a"],
     "elementwise": ["90a"],
+    "elementwise_backward": ["90a"],
+    "elementwise_binary": ["90a"],
     "softmax_xent": ["90a"],
     "softmax_xent_loss": ["90a"],
     "optim": ["90a"],
@@ -114,8 +116,8 @@ def test_instructions(compiled, name, instructions):
 # loads and stores where one side is of another width.
 WIDE = [
     ("elementwise", r"unary_kernelINS0_\d+(?:ReLU|GELU|Exp|Tanh|Sigmoid)E[fd]", 10),
-    ("elementwise", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E[fd]", 8),
-    ("elementwise", r"binary_kernelINS0_\d+(?:Add|Sub|Mul)E[fdil]", 12),
+    ("elementwise_backward", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E[fd]", 8),
+    ("elementwise_binary", r"binary_kernelINS0_\d+(?:Add|Sub|Mul)E[fdil]", 12),
     ("softmax_xent", r"softmax_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
     ("softmax_xent", r"softmax_backward_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
     ("softmax_xent_loss", r"cross_entropy_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
