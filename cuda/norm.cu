@@ -1,15 +1,15 @@
 // Normalisations: batch, layer, group, instance and RMS norm, and the running statistics.
 //
 // The idea: groups of a sample in float32 are rows, whose sums and results are one kernel (norm_rows.cu). Otherwise the
-// sums over groups, and those over channels always, are reductions of x, which reduce_walk.cuh cuts into rows, columns
-// or chunks by the shape; the results are then written by rows too, of float64 element by element. Sums are kept in
-// double precision, about the group's first element, so that they keep their digits wherever the mean is.
-// Parallel: all elements, and all groups or their chunks.
-// Bound: memory. Groups of a sample: x is read and y written, 8 bytes for each float32; backward x and gy are read and
-// gx written, 12 bytes, and x and gy once more for the parameters. Groups of the batch: x is read twice, 12 bytes, and
-// x and gy twice, 20 bytes. What lies in a cache the second time comes off that.
+// sums over groups, and those over channels always, are reductions of x: by rows of adjacent elements in norm_sums.cu,
+// in float64 and of adjacent columns by reduce_walk.cuh. The results are then written by rows too, of float64 element
+// by element. Sums are kept in double precision, about the group's first element, so that they keep their digits
+// wherever the mean is. Parallel: all elements, and all groups or their chunks. Bound: memory. Groups of a sample: x is
+// read and y written, 8 bytes for each float32; backward x and gy are read and gx written, 12 bytes, and x and gy once
+// more for the parameters, 8 bytes. Groups of the batch: x is read twice and y written, 12 bytes; x and gy are read
+// twice and gx written, 20 bytes. What lies in a cache the second time comes off that.
 #include "cuda/norm_kernels.h"
-#include "cuda/norm_rows.cuh"
+#include "cuda/norm_sums.cuh"
 #include "cuda/reduce_walk.cuh"
 
 namespace nn::cuda {
@@ -20,12 +20,16 @@ struct Layout {
   NormArgs args;
   Divisor S, K, group, channels;  // places of a channel, channels of a group, elements of a group of a sample, C
   int64_t C;
-  double* inverse;  // 1 / sqrt(var + eps) of each group
+  void* standards;  // of each group, of the arrays' type
   Pair* sums;       // backward, of each group: of gy weight, and of gy weight (x - mean)
 
   explicit Layout(const NormArgs& a) : args(a), S(a.S), K(a.K), group(a.K * a.S), channels(a.G * a.K), C(a.G * a.K) {}
   __host__ __device__ int64_t groups() const { return args.batch ? args.G : args.N * args.G; }
   __host__ __device__ int64_t group_elements() const { return args.batch ? args.N * args.S : args.K * args.S; }
+  template <class T>
+  __device__ const Standard<T>& standard(int64_t k) const {
+    return static_cast<const Standard<T>*>(standards)[k];
+  }
   __device__ int64_t channel_at(int64_t place) const {
     const int64_t row = place / S;
     return row - row / channels * C;
@@ -96,7 +100,8 @@ struct GroupSums : PairSum {
   }
   __device__ void write(void*, int64_t k, Pair sums, const Group<T>&) const {
     if (at.args.batch) {
-      if (at.args.gweight != nullptr) static_cast<T*>(at.args.gweight)[k] = static_cast<T>(sums.b * at.inverse[k]);
+      if (at.args.gweight != nullptr)
+        static_cast<T*>(at.args.gweight)[k] = static_cast<T>(sums.b * rsqrt(at.args.var[k] + at.args.eps));
       if (at.args.gbias != nullptr) static_cast<T*>(at.args.gbias)[k] = static_cast<T>(sums.a);
       const double weight = static_cast<double>(value_or(at.args.weight, k, T(1)));
       sums = {sums.a * weight, sums.b * weight};
@@ -115,9 +120,8 @@ struct ChannelSums : PairSum {
   __host__ __device__ const T* beside() const { return static_cast<const T*>(at.args.gy); }
   __device__ int64_t center(int64_t c) const { return c / at.K; }  // the group's number in its sample
   __device__ Pair lift(T x, T gy, int64_t g, int64_t r) const {
-    const int64_t k = r / at.S * at.args.G + g;
-    const double a = static_cast<double>(gy), h = static_cast<double>(Centre<T>(at.args.mean[k]).deviation(x));
-    return {a, a * h * at.inverse[k]};
+    const Standard<T>& of = at.template standard<T>(r / at.S * at.args.G + g);
+    return {static_cast<double>(gy), static_cast<double>(gy * (of.centre.deviation(x) * of.r))};
   }
   __device__ void write(void*, int64_t c, Pair sums, int64_t) const {
     if (at.args.gweight != nullptr) static_cast<T*>(at.args.gweight)[c] = static_cast<T>(sums.b);
@@ -125,35 +129,57 @@ struct ChannelSums : PairSum {
   }
 };
 
-// Reductions of x over groups and channels. Results are numbered one after the other.
-template <class T, class Op>
-void reduce_groups(const Layout& at, int64_t outputs, int64_t apart, bool over_samples, const LaunchContext& ctx) {
+// Reductions of x over groups or channels, whose results Op<T> writes, numbered one after the other: of adjacent
+// columns and of float64 by reduce_walk.cuh, otherwise by norm_sums.cu.
+template <template <class> class Op, class T>
+void reduce(const Layout& at, Summed what, const LaunchContext& ctx) {
+  const NormArgs& args = at.args;
+  const bool of_channels = args.batch || what == Summed::channels;
   ReduceArgs r{};
-  r.dtype = at.args.dtype;
-  r.x = at.args.x;
+  r.dtype = args.dtype;
+  r.x = args.x;
   r.kept_ndim = 1;
-  r.kept_shape[0] = outputs, r.x_kept[0] = apart, r.y_kept[0] = 1;
+  r.kept_shape[0] = of_channels ? at.C : at.groups(), r.y_kept[0] = 1;
+  if (r.kept_shape[0] == 0) return;
+  const bool columns = of_channels && at.C > 1 && args.S == 1;
+  if constexpr (sizeof(T) == 4) {
+    if (!columns && args.N * args.S > 0) {
+      NormSums sums = plan_sums(args, what);
+      const Workspace parts(static_cast<size_t>(sums.chunks * r.kept_shape[0]) * sizeof(Pair), ctx);
+      sums.parts = static_cast<Pair*>(parts.data);
+      sums.groups = what == Summed::channels ? static_cast<const Standard<float>*>(at.standards) : nullptr;
+      sum_rows(sums, what, ctx);
+      ReducePlan plan{};
+      plan.outputs = r.kept_shape[0], plan.chunks = Divisor(sums.chunks), plan.parts = parts.data;
+      return reduce_parts(r, plan, Joined<Op<T>>{Op<T>(at)}, ctx);
+    }
+  }
+  r.x_kept[0] = of_channels ? args.S : args.K * args.S;
   const auto add = [&](int64_t extent, int64_t stride) {
     r.reduced_shape[r.reduced_ndim] = extent;
     r.x_reduced[r.reduced_ndim++] = stride;
   };
-  if (!over_samples)
-    add(apart, 1);
+  if (!of_channels)
+    add(args.K * args.S, 1);
   else if (at.C == 1)
-    add(at.args.N * at.args.S, 1);
+    add(args.N * args.S, 1);
   else
-    add(at.args.N, at.C * at.args.S);
-  if (over_samples && at.C > 1 && at.args.S != 1) add(at.args.S, 1);
-  reduce_all(r, Op(at), ctx);
-}
-template <class T, template <class> class Op>
-void over_groups(const Layout& at, const LaunchContext& ctx) {
-  reduce_groups<T, Op<T>>(at, at.groups(), at.args.batch ? at.args.S : at.args.K * at.args.S, at.args.batch, ctx);
+    add(args.N, at.C * args.S);
+  if (of_channels && at.C > 1 && args.S != 1) add(args.S, 1);
+  reduce_all<Op<T>, sizeof(T) == 8>(r, Op<T>(at), ctx);
 }
 
-__global__ void __launch_bounds__(kThreads, 2) inverse_kernel(Layout at) {
+template <class T>
+__global__ void __launch_bounds__(kThreads, 2) standards_kernel(Layout at) {
   const int64_t k = int64_t{blockIdx.x} * kThreads + threadIdx.x;
-  if (k < at.groups()) at.inverse[k] = 1 / sqrt(at.args.var[k] + at.args.eps);
+  if (k < at.groups())
+    static_cast<Standard<T>*>(at.standards)[k] = {Centre<T>(at.args.mean[k]),
+                                                  static_cast<T>(1 / sqrt(at.args.var[k] + at.args.eps))};
+}
+template <class T>
+void set_standards(const Layout& at, const LaunchContext& ctx) {
+  const auto blocks = static_cast<unsigned>(ceil_div(at.groups(), int64_t{kThreads}));
+  NN_LAUNCH(standards_kernel<T>, blocks, kThreads, 0, ctx, at);
 }
 
 // body(place) for all elements, in a grid that strides.
@@ -163,54 +189,47 @@ __device__ __forceinline__ void each_place(const Layout& at, const Body& body) {
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < count; i += int64_t{gridDim.x} * kThreads) body(i);
 }
 
+// Of float64.
 __global__ void __launch_bounds__(kThreads, 2) forward_kernel(Layout at) {
-  using T = double;
   each_place(at, [&](int64_t i) {
-    const int64_t c = at.channel_at(i), k = at.group_at(i);
-    const T weight = value_or(at.args.weight, c, T(1)), bias = value_or(at.args.bias, c, T(0));
-    const T scale = static_cast<T>(at.inverse[k] * static_cast<double>(weight));
-    static_cast<T*>(at.args.y)[i] =
-        Centre<T>(at.args.mean[k]).deviation(static_cast<const T*>(at.args.x)[i]) * scale + bias;
+    const int64_t c = at.channel_at(i);
+    const Standard<double>& of = at.standard<double>(at.group_at(i));
+    const double weight = value_or(at.args.weight, c, 1.0), bias = value_or(at.args.bias, c, 0.0);
+    static_cast<double*>(at.args.y)[i] =
+        of.centre.deviation(static_cast<const double*>(at.args.x)[i]) * (of.r * weight) + bias;
   });
 }
 
 __global__ void __launch_bounds__(kThreads, 2) backward_kernel(Layout at) {
-  using T = double;
   each_place(at, [&](int64_t i) {
     const int64_t k = at.group_at(i);
-    const T weight = value_or(at.args.weight, at.channel_at(i), T(1)), r = static_cast<T>(at.inverse[k]);
-    const T gy = static_cast<const T*>(at.args.gy)[i] * weight;
-    T* const gx = static_cast<T*>(at.args.gx) + i;
+    const Standard<double>& of = at.standard<double>(k);
+    const double gy = static_cast<const double*>(at.args.gy)[i] * value_or(at.args.weight, at.channel_at(i), 1.0);
+    double* const gx = static_cast<double*>(at.args.gx) + i;
     if (at.args.fixed) {
-      *gx = r * gy;
+      *gx = of.r * gy;
       return;
     }
     const double count = static_cast<double>(at.group_elements());
-    const T b = static_cast<T>(-at.inverse[k] * at.sums[k].b / count);
-    const T c = at.args.centered ? static_cast<T>(-at.sums[k].a / count) : T(0);
-    const T h = Centre<T>(at.args.mean[k]).deviation(static_cast<const T*>(at.args.x)[i]) * r;
-    *gx = r * (gy + c + h * b);
+    const double b = -of.r * at.sums[k].b / count, c = at.args.centered ? -at.sums[k].a / count : 0.0;
+    const double h = of.centre.deviation(static_cast<const double*>(at.args.x)[i]) * of.r;
+    *gx = of.r * (gy + c + h * b);
   });
-}
-
-void invert(const Layout& at, const LaunchContext& ctx) {
-  const auto blocks = static_cast<unsigned>(ceil_div(at.groups(), int64_t{kThreads}));
-  NN_LAUNCH(inverse_kernel, blocks, kThreads, 0, ctx, at);
 }
 
 void forward(const NormArgs& args, const LaunchContext& ctx) {
   Layout at(args);
   const int64_t elements = args.N * at.C * args.S;
   if (elements == 0) return;
-  const bool narrow = args.dtype == DType::float32;
-  if (narrow && takes_whole_rows(args)) return normalise_rows(args, nullptr, ctx);
-  const Workspace memory(static_cast<size_t>(at.groups()) * sizeof(double), ctx);
-  at.inverse = static_cast<double*>(memory.data);
-  with_floating(args.dtype, [&]<class T>(T) {
-    if (!args.fixed) over_groups<T, Moments>(at, ctx);
-  });
-  invert(at, ctx);
-  if (narrow) return normalise_rows(args, at.inverse, ctx);
+  if (args.dtype == DType::float32) {
+    const bool given = !takes_whole_rows(args);
+    if (given && !args.fixed) reduce<Moments, float>(at, Summed::moments, ctx);
+    return normalise_rows(args, given, ctx);
+  }
+  const Workspace memory(static_cast<size_t>(at.groups()) * sizeof(Standard<double>), ctx);
+  at.standards = memory.data;
+  if (!args.fixed) reduce<Moments, double>(at, Summed::moments, ctx);
+  set_standards<double>(at, ctx);
   NN_LAUNCH(forward_kernel, blocks_for(elements), kThreads, 0, ctx, at);
 }
 
@@ -218,18 +237,19 @@ void backward(const NormArgs& args, const LaunchContext& ctx) {
   Layout at(args);
   const int64_t elements = args.N * at.C * args.S, groups = at.groups();
   const bool parameters = args.gweight != nullptr || args.gbias != nullptr, wanted = args.gx != nullptr && elements > 0;
-  const bool narrow = args.dtype == DType::float32, whole = narrow && takes_whole_rows(args);
-  const bool of_groups = wanted && !args.fixed && !whole;
-  const Workspace memory(static_cast<size_t>(groups) * (sizeof(double) + sizeof(Pair)), ctx);
-  at.sums = static_cast<Pair*>(memory.data);
-  at.inverse = reinterpret_cast<double*>(at.sums + groups);
-  if (groups > 0 && (parameters || !whole)) invert(at, ctx);
+  const bool narrow = args.dtype == DType::float32;
+  const bool of_groups = wanted && !args.fixed && !(narrow && takes_whole_rows(args));
+  const size_t pairs = static_cast<size_t>(groups) * sizeof(Pair);
+  const Workspace memory(pairs + static_cast<size_t>(groups) * sizeof(Standard<double>), ctx);
+  at.standards = memory.data;
+  at.sums = reinterpret_cast<Pair*>(static_cast<Standard<double>*>(at.standards) + groups);
   with_floating(args.dtype, [&]<class T>(T) {
-    if (of_groups || (args.batch && parameters)) over_groups<T, GroupSums>(at, ctx);
-    if (parameters && !args.batch) reduce_groups<T, ChannelSums<T>>(at, at.C, args.S, true, ctx);
+    if (groups > 0 && (!narrow || (parameters && !args.batch))) set_standards<T>(at, ctx);
+    if (of_groups || (args.batch && parameters)) reduce<GroupSums, T>(at, Summed::groups, ctx);
+    if (parameters && !args.batch) reduce<ChannelSums, T>(at, Summed::channels, ctx);
   });
   if (!wanted) return;
-  if (narrow) return normalise_rows_backward(args, whole ? nullptr : at.inverse, of_groups ? at.sums : nullptr, ctx);
+  if (narrow) return normalise_rows_backward(args, of_groups ? at.sums : nullptr, ctx);
   NN_LAUNCH(backward_kernel, blocks_for(elements), kThreads, 0, ctx, at);
 }
 

@@ -7,12 +7,12 @@ namespace nn::cuda {
 
 struct Pair;
 
-// Of float32 (norm_rows.cu), x not empty. inverse: 1 / sqrt(var + eps) of each group, where mean and var are there;
-// null where the rows are to find their statistics themselves, which they may if they are taken whole. sums: backward,
-// of each group, of gy weight and of gy weight (x - mean); null likewise, and where statistics are fixed.
+// Of float32 (norm_rows.cu), x not empty. given: mean and var are there; otherwise the rows find them, as they may if
+// they are taken whole. sums: backward, of each group, of gy weight and of gy weight (x - mean); null if they are to be
+// found likewise, and where statistics are fixed.
 bool takes_whole_rows(const NormArgs& args);
-void normalise_rows(const NormArgs& args, const double* inverse, const LaunchContext& ctx);
-void normalise_rows_backward(const NormArgs& args, const double* inverse, const Pair* sums, const LaunchContext& ctx);
+void normalise_rows(const NormArgs& args, bool given, const LaunchContext& ctx);
+void normalise_rows_backward(const NormArgs& args, const Pair* sums, const LaunchContext& ctx);
 
 void local_response(const LocalResponseArgs& args, const LaunchContext& ctx);
 void local_response_backward(const LocalResponseArgs& args, const LaunchContext& ctx);

@@ -6,7 +6,8 @@
 #pragma once
 
 #include "core/kernels/norm.h"
-#include "cuda/loops.cuh"
+#include "cuda/divisor.cuh"
+#include "cuda/teams.cuh"
 
 namespace nn::cuda {
 
@@ -28,6 +29,87 @@ struct Centre {
       : hi(static_cast<T>(mean)), lo(static_cast<T>(mean - static_cast<double>(hi))) {}
   __device__ T deviation(T x) const { return (x - hi) - lo; }
 };
+
+// A group as its elements are normalised, (x - mean) r.
+template <class T>
+struct alignas(16) Standard {
+  Centre<T> centre;
+  T r;
+};
+
+// Rows of fewer elements are no work for several blocks.
+inline constexpr int64_t kShortRow = 1 << 14;
+
+// Plain data of a launch whose threads go through rows, which are cut into pieces where they are few and long.
+struct NormRows {
+  NormArgs args;
+  Divisor pieces, G, S;   // of a row; groups of a sample; elements of a channel
+  int64_t length, piece;  // elements of a row and of a piece
+  bool aligned, aligned_affine;
+
+  NormRows(const NormArgs& a, int64_t row, int64_t of_piece, bool aligned_arrays)
+      : args(a),
+        pieces(ceil_div(row, of_piece)),
+        G(a.G),
+        S(a.S),
+        length(row),
+        piece(of_piece),
+        aligned(aligned_arrays),
+        aligned_affine(a.K % 4 == 0 && are_aligned(a.weight, a.bias)) {}
+};
+
+// A piece of a row: elements from to from + row.n of it. The first channel of its group is number `channel`.
+struct Piece {
+  Row row;
+  int64_t from, group, channel;
+};
+
+// Weight or bias, or `otherwise`, of the elements c to c + kCount of a piece.
+template <int kCount>
+__device__ __forceinline__ Pack<float, kCount> affine(const NormRows& of, const Piece& piece, const void* values,
+                                                      int64_t c, float otherwise) {
+  Pack<float, kCount> pack;
+  if (values == nullptr) {
+#pragma unroll
+    for (int k = 0; k < kCount; ++k) pack.at[k] = otherwise;
+    return pack;
+  }
+  const float* const from = static_cast<const float*>(values) + piece.channel;
+  const int64_t place = piece.from + c;
+  if (of.S.number == 1) return load_pack<kCount>(from + place, of.aligned_affine);
+  int64_t channel = of.args.K == 1 ? 0 : place / of.S;
+  int64_t left = (channel + 1) * of.S.number - place;
+  float value = from[channel];
+#pragma unroll
+  for (int k = 0; k < kCount; ++k) {
+    if (k > 0 && --left == 0) {
+      left = of.S.number;
+      value = from[++channel];
+    }
+    pack.at[k] = value;
+  }
+  return pack;
+}
+
+// x and gy of the same elements.
+template <int kCount>
+struct Both {
+  Pack<float, kCount> x, g;
+};
+
+template <int kCount>
+__device__ __forceinline__ Both<kCount> load_both(const NormRows& of, const Row& row, int64_t c) {
+  return {load_pack<kCount>(static_cast<const float*>(of.args.x) + row.at(c), of.aligned),
+          load_pack<kCount>(static_cast<const float*>(of.args.gy) + row.at(c), of.aligned)};
+}
+
+// gy becomes gy weight.
+template <int kCount>
+__device__ __forceinline__ void weigh(const NormRows& of, const Piece& piece, int64_t c, Pack<float, kCount>& g) {
+  const Pack<float, kCount> weight = affine<kCount>(of, piece, of.args.weight, c, 1);
+#pragma unroll
+  for (int k = 0; k < kCount; ++k) g.at[k] *= weight.at[k];
+}
 
 // Whether float32 holds a sum of products with its digits: neither too large, nor so small that terms may have become
 // 0.

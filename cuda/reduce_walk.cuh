@@ -374,13 +374,13 @@ void reduce_parts(ReduceArgs args, const ReducePlan& first, const Op& op, const 
   reduce_columns(args, plan_columns<typename Op::In>(args, false), op, ctx);
 }
 
-template <class Op>
+template <class Op, bool kRows = true>  // kRows: whether there may be others than columns
 void reduce_all(const ReduceArgs& args, const Op& op, const LaunchContext& ctx) {
   using In = typename Op::In;
   if (product_of(args.kept_shape, args.kept_ndim) == 0) return;
   const int last = args.kept_ndim - 1;
   const bool columns =
-      args.x_kept[last] == 1 && args.x_reduced[args.reduced_ndim - 1] != 1 && args.kept_shape[last] > 1;
+      !kRows || (args.x_kept[last] == 1 && args.x_reduced[args.reduced_ndim - 1] != 1 && args.kept_shape[last] > 1);
   ReducePlan plan = columns ? plan_columns<In>(args, true) : plan_rows<In>(args);
   if constexpr (HasBeside<Op>) plan.packed = plan.packed && begins_aligned<In>(op.beside());
   const bool several = plan.chunks.number > 1;
@@ -389,7 +389,7 @@ void reduce_all(const ReduceArgs& args, const Op& op, const LaunchContext& ctx) 
   plan.parts = parts.data;
   if (columns) {
     reduce_columns(args, plan, op, ctx);
-  } else {
+  } else if constexpr (kRows) {
     const int64_t blocks = ceil_div(plan.outputs * plan.chunks.number, int64_t{kThreads / plan.lanes});
     NN_LAUNCH(rows_kernel<Op>, static_cast<unsigned>(blocks), kThreads, 0, ctx, args, plan, op);
   }

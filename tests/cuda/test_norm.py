@@ -115,6 +115,17 @@ def test_channels(space, offset):
     check(of_groups(1), (2, 1, 4, space), space, offset=offset)
 
 
+def test_many_rows_to_a_sum():
+    """Whole numbers of rows are a chunk, the last of which is shorter, and pieces of long ones."""
+    check(batches, (9001, 2, 1, 3), batch=True)
+    check(batches, (9001, 1, 1, 4), batch=True)
+    check(batches, (3, 3, 1, 20001), batch=True, offset=1)
+    check(batches, (5, 4300, 1, 33), batch=True)
+    check(instances, (4099, 2, 1, 2))
+    check(of_groups(2), (4100, 2, 2, 3), offset=1)
+    check(of_groups(1), (3, 1, 2, 18001), offset=1)
+
+
 def test_features():
     """One element in a channel: batch norm of columns, group norm of rows with several groups."""
     for features in (1, 3, 4, 70):

@@ -131,13 +131,14 @@ int check(const Shape& s, size_t offset, bool in_place) {
 
 int main() {
   const Shape shapes[] = {
-      {33, 1, 19, 1},     {2, 1, 1031, 1}, {2, 1, 16403, 1, false, false},
+      {33, 1, 19, 1},        {2, 1, 1031, 1},       {2, 1, 16403, 1, false, false},
       {3, 2, 5, 1},  // each its weight
-      {3, 2, 3, 7},       {2, 1, 3, 350},  {1, 1, 2, 8210},
+      {3, 2, 3, 7},          {2, 1, 3, 350},        {1, 1, 2, 8210},
       {40, 2, 1, 5},  // groups of a sample
-      {6, 3, 1, 9},       {2, 3, 1, 532},  {1, 2, 1, 16402, true},
+      {6, 3, 1, 9},          {2, 3, 1, 532},        {1, 2, 1, 16402, true},
       {5, 3, 1, 9, true},  // one weight a row
-      {7, 3, 1, 1, true},
+      {7, 3, 1, 1, true},    {9001, 2, 1, 3, true}, {4100, 1, 2, 2},
+      {3, 1, 1, 6001, true},  // many rows to a sum, or one
   };
   int wrong = 0;
   for (int order = 0; order < 3; ++order) {

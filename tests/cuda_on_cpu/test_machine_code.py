@@ -35,6 +35,7 @@ SOURCES = {
     "optim": ["90a"],
     "norm": ["90a"],
     "norm_rows": ["75", "90a"],
+    "norm_sums": ["75", "90a"],
 }
 FLAGS = (
     "-std=c++20 -DNN_ISA=cuda -Werror all-warnings -Xcompiler -Wall,-Wextra -Xptxas -v,-warn-spills,-warn-lmem-usage"
@@ -136,6 +137,7 @@ WIDE = [
     ("pool_max", r"max_pave_kernel", 1, "STG.E.128"),
     ("pool_avg", r"avg_square_kernelILi2E", 1, "LDG.E.128", "STG.E.64"),
     ("pool_avg", r"avg_pave_kernel", 1, "STG.E.128"),
+    ("norm_sums", r"norm_sums_kernelINS0_\d+(?:Lane|Block)TeamELb[01]", 4, "LDG.E.128"),
 ]
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
 
-SOURCES = ["cuda/norm.cu", "cuda/norm_rows.cu", "cuda/norm_local_response.cu", "tests/cuda_on_cpu/norm_test.cpp"]
+SOURCES = [f"cuda/{name}.cu" for name in ("norm", "norm_rows", "norm_sums", "norm_local_response")]
+SOURCES += ["tests/cuda_on_cpu/norm_test.cpp"]
 
 
 @pytest.mark.parametrize("kind", ["race", "address"])
@@ -17,7 +18,14 @@ SEEDED = {
     "a barrier less": ("race", "block.cuh", "norm_rows.cu", "= x;\n  __syncthreads();", "= x;\n"),
     "a row that is not there is read": ("race", "norm_rows.cu", "norm_rows.cu", "d && row.live ?", "d ?"),
     "a piece too long": ("address", "norm_rows.cu", "norm_rows.cu", "least(of.piece, of.length - from)", "of.piece"),
-    "the weight of the channel before": ("race", "norm_rows.cu", "norm_rows.cu", "from[++channel]", "from[channel++]"),
+    "the weight of the channel before": ("race", "norm_rows.cuh", "norm_rows.cu", "from[++channel]", "from[channel++]"),
+    "a chunk too long": (
+        "address",
+        "norm_sums.cu",
+        "norm_sums.cu",
+        "least(first + s.chunk, s.units)",
+        "first + s.chunk",
+    ),
     "elements twice": ("race", "teams.cuh", "norm_rows.cu", "const int64_t c = j < before ? j :", "const int64_t c ="),
 }
 
