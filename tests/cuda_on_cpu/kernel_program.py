@@ -65,7 +65,8 @@ class Builder:
         text = (root / file).read_text()
         assert right in text, f"{file} has no {right!r}"
         (root / file).write_text(text.replace(right, seeded, 1))
-        changed = self._compile(root / compiled, self.folder / "seeded.o", root)
+        source = root / compiled if compiled.startswith("cuda/") else ROOT / compiled
+        changed = self._compile(source, self.folder / "seeded.o", root)
         others = [path for path in [*(ROOT / source for source in sources), *self.emulation] if path != ROOT / compiled]
         return self._link([changed, *(self.objects[path] for path in others)], "seeded_program")
 
@@ -77,8 +78,8 @@ def run(program: Path, *arguments: str, seconds: int = 300) -> subprocess.Comple
 
 
 class Mistake(NamedTuple):
-    """A seeded mistake: the kind of build that finds it, the file of cuda/ and the source there that is compiled with
-    it, what is right, and what stands there instead."""
+    """A seeded mistake: the kind of build that finds it, the file of cuda/ and the source that is compiled with it
+    (there too, or named from the root), what is right, and what stands there instead."""
 
     kind: str
     file: str
@@ -96,5 +97,6 @@ def expect_right(program: Path, *arguments: str) -> None:
 def expect_found(builders: Callable[[str], Builder], sources: list[str], mistake: Mistake, *arguments: str) -> None:
     """The program finds the mistake."""
     kind, file, compiled, right, seeded = mistake
-    program = builders(kind).seeded(sources, f"cuda/{file}", right, seeded, f"cuda/{compiled}")
+    source = compiled if "/" in compiled else f"cuda/{compiled}"
+    program = builders(kind).seeded(sources, f"cuda/{file}", right, seeded, source)
     assert run(program, *arguments).returncode != 0
