@@ -1,13 +1,15 @@
 // Normalisations: batch, layer, group, instance and RMS norm, and the running statistics.
 //
 // The idea: groups of a sample in float32 are rows, whose sums and results are one kernel (norm_rows.cu). Otherwise the
-// sums over groups, and those over channels always, are reductions of x: by rows of adjacent elements in norm_sums.cu,
-// in float64 and of adjacent columns by reduce_walk.cuh. The results are then written by rows too, of float64 element
-// by element. Sums are kept in double precision, about the group's first element, so that they keep their digits
-// wherever the mean is. Parallel: all elements, and all groups or their chunks. Bound: memory. Groups of a sample: x is
-// read and y written, 8 bytes for each float32; backward x and gy are read and gx written, 12 bytes, and x and gy once
-// more for the parameters, 8 bytes. Groups of the batch: x is read twice and y written, 12 bytes; x and gy are read
-// twice and gx written, 20 bytes. What lies in a cache the second time comes off that.
+// sums over groups, and those over channels, are reductions of x: by rows of adjacent elements in norm_sums.cu, in
+// float64 and of adjacent columns by reduce_walk.cuh. The results are then written by rows too, of float64 element by
+// element. Sums are kept in double precision, about the group's first element, so that they keep their digits wherever
+// the mean is.
+// Parallel: all elements, and all groups or their chunks.
+// Bound: memory. In float32, groups of a sample: x is read and y written, 8 bytes an element; backward x and gy are
+// read and gx written, 12 bytes, and x and gy once more for weight and bias, 8 bytes, unless channels are long. Groups
+// of the batch: x is read twice and y written, 12 bytes; x and gy are read twice and gx written, 20 bytes. What lies in
+// a cache the second time comes off that.
 #include "cuda/norm_kernels.h"
 #include "cuda/norm_sums.cuh"
 #include "cuda/reduce_walk.cuh"
@@ -129,6 +131,17 @@ struct ChannelSums : PairSum {
   }
 };
 
+// The results of Op, of partial sums [chunks, outputs].
+template <template <class> class Op>
+void join(const Layout& at, Pair* parts, int64_t chunks, int64_t outputs, const LaunchContext& ctx) {
+  ReduceArgs r{};
+  r.kept_ndim = 1;
+  r.kept_shape[0] = outputs, r.y_kept[0] = 1;
+  ReducePlan plan{};
+  plan.outputs = outputs, plan.chunks = Divisor(chunks), plan.parts = parts;
+  reduce_parts(r, plan, Joined<Op<float>>{Op<float>(at)}, ctx);
+}
+
 // Reductions of x over groups or channels, whose results Op<T> writes, numbered one after the other: of adjacent
 // columns and of float64 by reduce_walk.cuh, otherwise by norm_sums.cu.
 template <template <class> class Op, class T>
@@ -149,9 +162,7 @@ void reduce(const Layout& at, Summed what, const LaunchContext& ctx) {
       sums.parts = static_cast<Pair*>(parts.data);
       sums.groups = what == Summed::channels ? static_cast<const Standard<float>*>(at.standards) : nullptr;
       sum_rows(sums, what, ctx);
-      ReducePlan plan{};
-      plan.outputs = r.kept_shape[0], plan.chunks = Divisor(sums.chunks), plan.parts = parts.data;
-      return reduce_parts(r, plan, Joined<Op<T>>{Op<T>(at)}, ctx);
+      return join<Op>(at, sums.parts, sums.chunks, r.kept_shape[0], ctx);
     }
   }
   r.x_kept[0] = of_channels ? args.S : args.K * args.S;
@@ -239,6 +250,12 @@ void backward(const NormArgs& args, const LaunchContext& ctx) {
   const bool parameters = args.gweight != nullptr || args.gbias != nullptr, wanted = args.gx != nullptr && elements > 0;
   const bool narrow = args.dtype == DType::float32;
   const bool of_groups = wanted && !args.fixed && !(narrow && takes_whole_rows(args));
+  if (narrow && wanted && parameters && leaves_parts(args)) {
+    const Workspace memory(static_cast<size_t>(args.N * at.C) * sizeof(Pair), ctx);
+    Pair* const parts = static_cast<Pair*>(memory.data);
+    normalise_rows_backward(args, nullptr, parts, ctx);
+    return join<ChannelSums>(at, parts, args.N, at.C, ctx);
+  }
   const size_t pairs = static_cast<size_t>(groups) * sizeof(Pair);
   const Workspace memory(pairs + static_cast<size_t>(groups) * sizeof(Standard<double>), ctx);
   at.standards = memory.data;
@@ -249,7 +266,7 @@ void backward(const NormArgs& args, const LaunchContext& ctx) {
     if (parameters && !args.batch) reduce<ChannelSums, T>(at, Summed::channels, ctx);
   });
   if (!wanted) return;
-  if (narrow) return normalise_rows_backward(args, of_groups ? at.sums : nullptr, ctx);
+  if (narrow) return normalise_rows_backward(args, of_groups ? at.sums : nullptr, nullptr, ctx);
   NN_LAUNCH(backward_kernel, blocks_for(elements), kThreads, 0, ctx, at);
 }
 

@@ -7,7 +7,8 @@
 // Parallel: rows, and each row among the threads of its team. Where rows are so few and long that this would leave the
 // GPU idle, their sums come from norm_sums.cu, and they are cut into pieces here.
 // Bound: memory bandwidth. x is read and y written, 8 bytes an element forward; x and gy are read and gx written, 12
-// bytes backward; with sums from elsewhere as much again as they were read there.
+// bytes backward, which gives the sums of channels on the way where they are long; with sums from elsewhere as much
+// again as they were read there.
 #include "cuda/norm_kernels.h"
 #include "cuda/norm_rows.cuh"
 
@@ -15,6 +16,7 @@ namespace nn::cuda {
 namespace {
 
 constexpr int64_t kManyRows = 2 * 132;  // from so many on, each is left whole
+constexpr int64_t kMostParts = 4096;    // of a sum, which few threads add
 
 __device__ __forceinline__ Rows all_pieces(const NormRows& of) {
   return {of.args.N * of.G.number * of.pieces.number, 1, 1};
@@ -65,10 +67,11 @@ __global__ void __launch_bounds__(kThreads, 3) norm_rows_kernel(Team team, NormR
   });
 }
 
-// given: the sums of each group, or null.
+// given: the sums of each group, or null. parts: where the sums of gy and of gy (x - mean) r of each channel of a
+// sample are wanted; then the team goes through one channel after the other.
 template <class Team>
 __global__ void __launch_bounds__(kThreads, 3)
-    norm_rows_backward_kernel(Team team, NormRows of, const Pair* given, double share) {
+    norm_rows_backward_kernel(Team team, NormRows of, const Pair* given, Pair* parts, double share) {
   const NormArgs& args = of.args;
   each_row(team, all_pieces(of), [&](const Row& r) {
     const Piece piece = piece_of(of, r);
@@ -79,13 +82,27 @@ __global__ void __launch_bounds__(kThreads, 3)
     if (given != nullptr) {
       sums = given[piece.group];
     } else if (!args.fixed) {
-      each_pack_ahead<float, 2>(
-          team, row, [&](auto count, int64_t c) { return load_both<decltype(count)::value>(of, row, c); },
-          [&](auto, int64_t c, auto v) {
-            weigh(of, piece, c, v.g);
-            add_gradients(sums, v.g, v.x, centre);
-          });
-      sums = team.reduce(sums, JoinPairs{});
+      const bool by_channel = parts != nullptr;
+      const int64_t runs = by_channel ? args.K : 1, n = by_channel ? least(row.n, args.S) : row.n;
+      for (int64_t k = 0; k < runs; ++k) {
+        const Row run = {row.index, row.first + k * n, 1, n, row.live};
+        Pair part = {0, 0};
+        each_pack_ahead<float, 2>(
+            team, run, [&](auto count, int64_t c) { return load_both<decltype(count)::value>(of, run, c); },
+            [&](auto, int64_t c, auto v) {
+              if (!by_channel) weigh(of, piece, c, v.g);
+              add_gradients(part, v.g, v.x, centre);
+            });
+        part = team.reduce(part, JoinPairs{});
+        if (by_channel) {
+          if (row.live && team.rank() == 0) parts[piece.group * args.K + k] = {part.a, part.b * inverse};
+          if (args.weight != nullptr) {
+            const double weight = static_cast<double>(static_cast<const float*>(args.weight)[piece.channel + k]);
+            part = {part.a * weight, part.b * weight};
+          }
+        }
+        sums = JoinPairs{}(sums, part);
+      }
     }
     const float scale = static_cast<float>(inverse), along = static_cast<float>(-inverse * sums.b * share);
     const float shift = args.centered ? static_cast<float>(-sums.a * share) : 0.0f;
@@ -134,10 +151,15 @@ void normalise_rows(const NormArgs& args, bool given, const LaunchContext& ctx) 
             });
 }
 
-void normalise_rows_backward(const NormArgs& args, const Pair* sums, const LaunchContext& ctx) {
+// Not where a team has less to read of a channel than it takes to join what its threads have found.
+bool leaves_parts(const NormArgs& args) {
+  return takes_whole_rows(args) && args.N <= kMostParts && (args.K == 1 ? args.S > 1 : args.S >= 4 * kThreads);
+}
+
+void normalise_rows_backward(const NormArgs& args, const Pair* sums, Pair* parts, const LaunchContext& ctx) {
   with_rows(args, sums != nullptr || args.fixed, are_aligned(args.x, args.gy, args.gx),
             [&]<class Team>(const Team& team, unsigned blocks, const NormRows& of, double share) {
-              NN_LAUNCH(norm_rows_backward_kernel<Team>, blocks, kThreads, 0, ctx, team, of, sums, share);
+              NN_LAUNCH(norm_rows_backward_kernel<Team>, blocks, kThreads, 0, ctx, team, of, sums, parts, share);
             });
 }
 

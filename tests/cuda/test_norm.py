@@ -102,7 +102,7 @@ def test_long_rows_in_pieces(offset):
     check(batches, (2, 2, 1, 16389), offset=offset, batch=True)
 
 
-SPACES = [2, 3, 4, 5, 16, 49, 63, 256, 1023, 4100]
+SPACES = [2, 3, 4, 5, 16, 49, 63, 256, 1023, 1024, 1025, 4100]
 
 
 @pytest.mark.parametrize("space", SPACES)
