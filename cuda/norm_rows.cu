@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(kThreads, 3) norm_rows_kernel(Team team, NormR
 // given: the sums of each group, or null. parts: where the sums of gy and of gy (x - mean) r of each channel of a
 // sample are wanted; then the team goes through one channel after the other.
 template <class Team>
-__global__ void __launch_bounds__(kThreads, 3)
+__global__ void __launch_bounds__(kThreads, 2)
     norm_rows_backward_kernel(Team team, NormRows of, const Pair* given, Pair* parts, double share) {
   const NormArgs& args = of.args;
   each_row(team, all_pieces(of), [&](const Row& r) {
