@@ -64,7 +64,7 @@ int widen(StridedLoop<N>& loop, int bytes) {
   return bytes;
 }
 
-constexpr int kEach = 4;
+constexpr int kEach = 4;  // elements of a row that a thread takes at once
 
 template <class Unit>
 __global__ void __launch_bounds__(kThreads) copy_kernel(RowWalk<2> walk) {
@@ -147,29 +147,29 @@ bool turns(StridedLoop<2> loop, int bytes, const LaunchContext& ctx) {
 // ---- Fill
 
 template <class Unit>
-__global__ void __launch_bounds__(kThreads) fill_kernel(RowWalk<1> walk, Unit16 bits) {
+__global__ void __launch_bounds__(kThreads) fill_kernel(RowWalk<1> walk, uint64_t bits) {
   const auto value = [&](const int64_t (&)[1]) {
     if constexpr (sizeof(Unit) == 16)
-      return bits;
+      return Unit16{bits, bits};
     else
-      return static_cast<Unit>(bits.at[0]);
+      return static_cast<Unit>(bits);
   };
   walk_rows<1>(walk, value, [&](const int64_t (&at)[1], Unit x) { static_cast<Unit*>(walk.data[0])[at[0]] = x; });
 }
 
-// `bytes` bytes from y on, which begin with `before` bytes up to a multiple of 16; of the value's bytes each address
-// has its own.
-__global__ void __launch_bounds__(kThreads) fill_adjacent_kernel(uint8_t* y, int64_t bytes, int before, Unit16 value) {
+// `bytes` bytes from y on, which begin with `before` bytes up to a multiple of 16; of the 8 bytes of `bits` each
+// address has its own.
+__global__ void __launch_bounds__(kThreads) fill_adjacent_kernel(uint8_t* y, int64_t bytes, int before, uint64_t bits) {
   const int64_t whole = (bytes - before) / 16, step = int64_t{gridDim.x} * kThreads;
   const int64_t first = int64_t{blockIdx.x} * kThreads + threadIdx.x;
   Unit16* const packs = reinterpret_cast<Unit16*>(y + before);
 #pragma unroll 1
-  for (int64_t i = first; i < whole; i += step) packs[i] = value;
+  for (int64_t i = first; i < whole; i += step) packs[i] = {bits, bits};
   // At most 15 bytes before and 15 after.
   const int64_t after = before + whole * 16, i = first < before ? first : after + first - before;
   if (i < bytes && first < 32) {
-    const uint32_t at = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(y + i)) % 16;
-    y[i] = static_cast<uint8_t>((at < 8 ? value.at[0] : value.at[1]) >> (at % 8 * 8));
+    const uint32_t at = static_cast<uint32_t>(reinterpret_cast<uintptr_t>(y + i)) % 8;
+    y[i] = static_cast<uint8_t>(bits >> (at * 8));
   }
 }
 
@@ -177,7 +177,7 @@ __global__ void __launch_bounds__(kThreads) fill_adjacent_kernel(uint8_t* y, int
 
 template <class Unit>
 __global__ void __launch_bounds__(kThreads) where_kernel(RowWalk<4> walk) {
-  walk_rows<1>(
+  walk_rows<kEach>(
       walk,
       [&](const int64_t (&at)[4]) {
         const bool condition = static_cast<const uint8_t*>(walk.data[1])[at[1]] != 0;
@@ -249,26 +249,26 @@ void fill(const FillArgs& args, const LaunchContext& ctx) {
     check(cudaMemsetAsync(loop.data[0], 0, size, static_cast<cudaStream_t>(ctx.stream)), "filling with zeros");
     return;
   }
-  Unit16 value;
+  uint64_t bits;  // the value, as often as it fits
   with_any_type(args.dtype, [&]<class T>(T) {
     T v = static_cast<T>(args.integer);
     if constexpr (std::is_floating_point_v<T> || is_half_type<T>) v = static_cast<T>(args.real);
-    for (size_t at = 0; at < sizeof value; at += sizeof v)
-      std::memcpy(reinterpret_cast<char*>(&value) + at, &v, sizeof v);
+    for (size_t at = 0; at < sizeof bits; at += sizeof v)
+      std::memcpy(reinterpret_cast<char*>(&bits) + at, &v, sizeof v);
   });
   if (is_adjacent(loop)) {
     auto* const y = static_cast<uint8_t*>(loop.data[0]);
     const auto before = least(static_cast<int64_t>(-reinterpret_cast<uintptr_t>(y) % 16), static_cast<int64_t>(size));
     const int64_t threads = ceil_div(static_cast<int64_t>(size), int64_t{16});
     NN_LAUNCH(fill_adjacent_kernel, blocks_for(threads), kThreads, 0, ctx, y, static_cast<int64_t>(size),
-              static_cast<int>(before), value);
+              static_cast<int>(before), bits);
     return;
   }
   const int bytes = widen(loop, element);
-  void (*kernel)(RowWalk<1>, Unit16) = nullptr;
+  void (*kernel)(RowWalk<1>, uint64_t) = nullptr;
   with_unit(bytes, [&]<class Unit>(Unit) { kernel = fill_kernel<Unit>; });
   by_rows(loop, {bytes},
-          [&](const RowWalk<1>& walk) { NN_LAUNCH(kernel, walk.blocks(1), kThreads, 0, ctx, walk, value); });
+          [&](const RowWalk<1>& walk) { NN_LAUNCH(kernel, walk.blocks(1), kThreads, 0, ctx, walk, bits); });
 }
 
 void where(const WhereArgs& args, const LaunchContext& ctx) {
@@ -284,7 +284,7 @@ void where(const WhereArgs& args, const LaunchContext& ctx) {
     return;
   }
   by_rows(loop, {bytes, 1, bytes, bytes},
-          [&](const RowWalk<4>& walk) { NN_LAUNCH(rows, walk.blocks(1), kThreads, 0, ctx, walk); });
+          [&](const RowWalk<4>& walk) { NN_LAUNCH(rows, walk.blocks(kEach), kThreads, 0, ctx, walk); });
 }
 
 }  // namespace nn::cuda

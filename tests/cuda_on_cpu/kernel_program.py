@@ -19,7 +19,11 @@ HERE = ROOT / "tests/cuda_on_cpu"
 COMPILER = os.environ.get("CXX") or shutil.which("g++")
 
 # "race": the accesses of kernels go to the emulation's own race detector. "address": bounds of every array.
-SANITIZERS = {"plain": [], "race": ["-fsanitize=thread"], "address": ["-fsanitize=address,undefined"]}
+SANITIZERS = {
+    "plain": [],
+    "race": ["-fsanitize=thread"],
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+}
 
 
 class Builder:

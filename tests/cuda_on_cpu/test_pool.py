@@ -22,6 +22,10 @@ SEEDED = {
         *("address", "pool_paving.cuh", "pool_max.cu"),
         *(" && i + k < p.inputs;", ";"),
     ),
+    "loads of 16 bytes wherever a row begins": (
+        *("address", "pool_paving.cuh", "pool_max.cu"),
+        *("g.in[2] % 4 == 0 && ", ""),
+    ),
     "a whole store at the end": (
         *("address", "pool_paving.cuh", "pool_max.cu"),
         *("if (i + kCount <= p.inputs) {", "if (i < p.inputs) {"),
