@@ -270,7 +270,8 @@ struct Layer {
                              place(gx_gates, on),
                              place(Unit::hidden_apart ? gh_gates : gx_gates, on),
                              place(gh, on),
-                             place(gc, on)};
+                             place(gc, on),
+                             true};
     };
     rnn_kernels.backward.run(backward(true), context);
     cudaDeviceSynchronize();
