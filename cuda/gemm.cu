@@ -4,7 +4,7 @@
 // The sum of parts reads every part once and writes C once: bound by memory; one thread for each element of C.
 #include <cstdlib>
 
-#include "cuda/gemm_epilogue.cuh"
+#include "cuda/gemm_finish.cuh"
 
 namespace nn::cuda {
 
@@ -23,8 +23,10 @@ GemmProblem make_problem(const GemmArgs& args) {
     p.batch[d] = {args.a_batch[d], args.b_batch[d], args.c_batch[d]};
   }
   p.relu = args.activation == Activation::relu, p.accumulate = args.accumulate;
-  if ((p.c_col == 1 && p.N > 1) || p.c_row != 1) return p;
+  return (p.c_col == 1 && p.N > 1) || p.c_row != 1 ? p : transposed(p);
+}
 
+GemmProblem transposed(const GemmProblem& p) {
   GemmProblem t = p;
   t.a = p.b, t.b = p.a, t.M = p.N, t.N = p.M;
   t.a_row = p.b_col, t.a_col = p.b_row, t.b_row = p.a_col, t.b_col = p.a_row;
@@ -131,6 +133,7 @@ void gemm_half(const GemmProblem& p, GemmType type, const LaunchContext& ctx) {
 void gemm(const GemmArgs& args, const LaunchContext& ctx) {
   const GemmProblem p = make_problem(args);
   if (p.M <= 0 || p.N <= 0 || p.batch_count <= 0) return;
+  if (args.dtype == DType::float32 && (p.M == 1 || p.N == 1) && !simt_only() && gemm_vector(p, ctx)) return;
   if (args.dtype == DType::float32) return gemm_float32(p, args.precision, ctx);
   if (is_half(args.dtype)) return gemm_half(p, type_of(args.dtype), ctx);
   gemm_simt(p, type_of(args.dtype), ctx);

@@ -38,6 +38,8 @@ struct GemmProblem {
 
 // The problem of `args`; where the columns of C are adjacent rather than its rows, as C^T = B^T A^T.
 GemmProblem make_problem(const GemmArgs& args);
+// The same problem as C^T = B^T A^T.
+GemmProblem transposed(const GemmProblem& p);
 
 // How K is cut among blocks: `count` parts of `size`, a multiple of `unit`, the last one smaller. It depends on the
 // shapes alone, so that the order of every sum does.
@@ -74,6 +76,9 @@ bool simt_only();
 
 // The kernels to choose from. Each takes every problem of its types, unless it says otherwise.
 void gemm_simt(const GemmProblem& p, GemmType type, const LaunchContext& ctx);
+// float32, with a matrix of one column or one row, if the elements of the other lie well: in adjacent rows from a
+// multiple of 16 bytes on, or in adjacent columns; false where they do not.
+bool gemm_vector(const GemmProblem& p, const LaunchContext& ctx);
 // float32 with factors rounded to TF32, bfloat16, float16; from compute capability 8.0 on.
 void gemm_mma(const GemmProblem& p, GemmType type, const LaunchContext& ctx);
 // The same on compute capability 9.0 alone, for single products with K > 0.

@@ -2,8 +2,8 @@
 // three orders of threads, memory and results full of NaN before. Values are small whole numbers, of which every sum is
 // exact, so that results are compared bit by bit; where rounding is the point, with a bound.
 //
-// gemm_test KERNEL [few], with KERNEL one of simt, mma, sm90, bf16x6, table. Prints what is wrong; ends with 1 where
-// anything is.
+// gemm_test KERNEL [few], with KERNEL one of simt, vector, mma, sm90, bf16x6, table. Prints what is wrong; ends with 1
+// where anything is.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -183,6 +183,19 @@ std::vector<Case> cases(int count, int largest) {
   return all;
 }
 
+// One row or one column, in every layout; whether a kernel for vectors takes them.
+std::vector<Case> vector_cases() {
+  std::vector<Case> all;
+  for (int i = 0; i < 28; ++i) {
+    const int64_t length = 1 + below(300), K = i % 4 == 3 ? 600 + below(3000) : 1 + below(70);
+    Case x{i % 2 ? length : 1, i % 2 ? 1 : length, K, kLayouts[i % 7], kLayouts[i / 4 % 7], kLayouts[below(6)]};
+    x.batch = i % 3 == 1 ? 2 : 1;
+    x.bias = below(2), x.relu = below(2), x.accumulate = below(2);
+    all.push_back(x);
+  }
+  return all;
+}
+
 void in_orders(void (*body)()) {
   for (const int64_t late : {1, 0})
     for (int64_t order = 0; order < 3; ++order) {
@@ -229,6 +242,20 @@ void test_simt_large() {
   for (const Layout layout : {Layout::rows, Layout::cols, Layout::padded_rows})
     check<float>("simt large tiles", {2001, 1030, 18, layout, layout, Layout::rows, 1, true, true, false},
                  DType::float32, simt<GemmType::float32>);
+}
+
+int taken = 0;
+void vector(const GemmArgs& args, const LaunchContext& ctx) {
+  const GemmProblem p = make_problem(args);
+  if (gemm_vector(p, ctx))
+    ++taken;
+  else
+    gemm_simt(p, GemmType::float32, ctx);
+}
+
+void test_vector() {
+  for (const Case& x : vector_cases()) check<float>("vector", x, DType::float32, vector);
+  if (taken < 10) ++wrong, std::printf("vector: %d cases alone are taken\n", taken);
 }
 
 void test_mma() {
@@ -290,7 +317,10 @@ void test_table() {
 int main(int count, char** arguments) {
   const std::string kernel = count > 1 ? arguments[1] : "";
   few = count > 2;
-  if (kernel == "simt") in_orders(test_simt), few ? void() : test_simt_large();
+  if (kernel == "simt")
+    in_orders(test_simt), few ? void() : test_simt_large();
+  if (kernel == "vector")
+    in_orders(test_vector);
   if (kernel == "mma") in_orders(test_mma);
   if (kernel == "sm90") in_orders(test_sm90), few ? void() : test_sm90_large();
   if (kernel == "bf16x6") in_orders(test_bf16x6);

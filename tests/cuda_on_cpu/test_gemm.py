@@ -5,12 +5,12 @@ import pytest
 
 from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
 
-FILES = ["gemm", "gemm_simt", "gemm_mma", "gemm_sm90", "gemm_pack", "tensor_map"]
+FILES = ["gemm", "gemm_simt", "gemm_mma", "gemm_sm90", "gemm_pack", "gemm_vector", "tensor_map"]
 SOURCES = [f"cuda/{name}.cu" for name in FILES] + ["tests/cuda_on_cpu/gemm_test.cpp"]
 
 
 @pytest.mark.parametrize("kind", ["plain", "race", "address"])
-@pytest.mark.parametrize("kernel", ["simt", "mma", "sm90", "bf16x6", "table"])
+@pytest.mark.parametrize("kernel", ["simt", "vector", "mma", "sm90", "bf16x6", "table"])
 def test_products_are_right(builders, kind, kernel):
     expect_right(builders(kind).program(SOURCES), kernel, *(["few"] if kind != "plain" else []))
 
@@ -21,6 +21,9 @@ SEEDED = {
     "simt waits for a slab too few": ("simt", "plain", "gemm_simt.cu", "Tile::kStages - 2>", "Tile::kStages - 1>"),
     "simt stores a row too many": ("simt", "plain", "gemm_epilogue.cuh", "m >= p.M ||", "m > p.M ||"),
     "simt copies a row too many": ("simt", "address", "gemm_simt.cu", "i < inside ?", "i <= inside ?"),
+    "vector without a barrier": ("vector", "race", "gemm_vector.cu", "__syncthreads();", ";"),
+    "vector takes a row too many": ("vector", "plain", "gemm_vector.cu", "at.m + row >= p.M", "at.m + row > p.M"),
+    "vector reads a row too many": ("vector", "address", "gemm_vector.cu", "if (i < left)", "if (i <= left)"),
     "mma without a barrier": ("mma", "race", "gemm_mma.cu", "__syncthreads();", ";"),
     "mma waits for a slab too few": ("mma", "plain", "gemm_mma.cu", "wait<kStages - 2>", "wait<kStages - 1>"),
     "mma takes B's fragments for A's": ("mma", "plain", "mma_tile.cuh", ": ldmatrix_b(lane)", ": ldmatrix_a(lane)"),

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = {
     "gemm": ["75", "90a"],
     "gemm_simt": ["75", "80", "90a"],
+    "gemm_vector": ["75", "90a"],
     "gemm_mma": ["75", "80", "90a"],
     "gemm_sm90": ["80", "90a"],
     "gemm_pack": ["90a"],
@@ -119,6 +120,8 @@ WIDE = [
     ("elementwise", r"unary_kernelINS0_\d+(?:ReLU|GELU|Exp|Tanh|Sigmoid)E[fd]", 10),
     ("elementwise_backward", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E[fd]", 8),
     ("elementwise_binary", r"binary_kernelINS0_\d+(?:Add|Sub|Mul)E[fdil]", 12),
+    ("gemm_vector", r"vector_rows_kernel", 2, "LDG.E.128"),
+    ("gemm_vector", r"vector_columns_kernel", 1, "LDG.E.128"),
     ("softmax_xent", r"softmax_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
     ("softmax_xent", r"softmax_backward_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
     ("softmax_xent_loss", r"cross_entropy_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
