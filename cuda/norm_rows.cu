@@ -15,8 +15,9 @@
 namespace nn::cuda {
 namespace {
 
-constexpr int64_t kManyRows = 2 * 132;  // from so many on, each is left whole
-constexpr int64_t kMostParts = 4096;    // of a sum, which few threads add
+constexpr int64_t kManyRows = 2 * 132;          // from so many on, each is left whole
+constexpr int64_t kLongest = int64_t{1} << 30;  // elements of a piece, which are counted in 32 bits
+constexpr int64_t kMostParts = 4096;            // of a sum, which few threads add
 
 __device__ __forceinline__ Rows all_pieces(const NormRows& of) {
   return {of.args.N * of.G.number * of.pieces.number, 1, 1};
@@ -70,7 +71,7 @@ __global__ void __launch_bounds__(kThreads, 3) norm_rows_kernel(Team team, NormR
 // given: the sums of each group, or null. parts: where the sums of gy and of gy (x - mean) r of each channel of a
 // sample are wanted; then the team goes through one channel after the other.
 template <class Team>
-__global__ void __launch_bounds__(kThreads, 2)
+__global__ void __launch_bounds__(kThreads, 3)
     norm_rows_backward_kernel(Team team, NormRows of, const Pair* given, Pair* parts, double share) {
   const NormArgs& args = of.args;
   each_row(team, all_pieces(of), [&](const Row& r) {
@@ -127,8 +128,8 @@ template <class Launch>
 void with_rows(const NormArgs& args, bool in_pieces, bool aligned, const Launch& launch) {
   const int64_t length = length_of(args), rows = args.N * args.G;
   int64_t piece = length;
-  if (in_pieces && rows < kManyRows && length > kShortRow) {
-    piece = ceil_div(length, ceil_div(kMaxBlocks, rows)) / 4 * 4;
+  if (in_pieces && length > kShortRow && (rows < kManyRows || length > kLongest)) {
+    piece = least(kLongest, ceil_div(length, ceil_div(kMaxBlocks, rows)) / 4 * 4);
     if (piece < kShortRow / 4) piece = kShortRow / 4;
   }
   const NormRows of(args, length, piece, aligned);
@@ -141,7 +142,8 @@ void with_rows(const NormArgs& args, bool in_pieces, bool aligned, const Launch&
 }  // namespace
 
 bool takes_whole_rows(const NormArgs& args) {
-  return !args.batch && !args.fixed && (length_of(args) <= kShortRow || args.N * args.G >= kManyRows);
+  const int64_t length = length_of(args), rows = args.N * args.G;
+  return !args.batch && !args.fixed && (length <= kShortRow || (rows >= kManyRows && length <= kLongest));
 }
 
 void normalise_rows(const NormArgs& args, bool given, const LaunchContext& ctx) {

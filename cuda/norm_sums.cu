@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kPiece = 1 << 13;
 
 template <class Team, bool kBackward>
-__global__ void __launch_bounds__(kThreads, kBackward ? 2 : 3) norm_sums_kernel(Team team, NormSums s) {
+__global__ void __launch_bounds__(kThreads, 3) norm_sums_kernel(Team team, NormSums s) {
   const NormRows& of = s.of;
   const NormArgs& args = of.args;
   const float* const x = static_cast<const float*>(args.x);

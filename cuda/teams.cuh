@@ -130,27 +130,28 @@ __device__ __forceinline__ void each_pack(const Team& team, const Row& row, cons
       body(Count<1>{}, i < before ? i : i + packs * kCount);
 }
 
-// The same for what is only read: use(Count<k>, c, load(Count<k>, c)), with kAhead loads in flight.
+// The same for what is only read: use(Count<k>, c, load(Count<k>, c)), with kAhead loads in flight. Rows have fewer
+// than 2^31 elements less those of one round, so that they are counted in 32 bits, which takes fewer registers.
 template <class T, int kAhead, class Team, class Load, class Use>
 __device__ __forceinline__ void each_pack_ahead(const Team& team, const Row& row, const Load& load, const Use& use) {
   static_assert(Team::adjacent);
   constexpr int kCount = 16 / sizeof(T);
-  const int64_t to_boundary = (kCount - row.first % kCount) % kCount;
-  const int64_t before = to_boundary < row.n ? to_boundary : row.n, packs = (row.n - before) / kCount;
-  int64_t i = team.rank();
-  for (; i + (kAhead - 1) * team.size < packs; i += kAhead * team.size) {
-    decltype(load(Count<kCount>{}, i)) loaded[kAhead];
+  const int n = static_cast<int>(row.n), to_boundary = static_cast<int>(-row.first) & (kCount - 1);
+  const int before = to_boundary < n ? to_boundary : n, whole = before + (n - before) / kCount * kCount;
+  const int step = team.size * kCount;
+  int c = before + team.rank() * kCount;
+  for (; c + (kAhead - 1) * step < whole; c += kAhead * step) {
+    decltype(load(Count<kCount>{}, c)) loaded[kAhead];
 #pragma unroll
-    for (int u = 0; u < kAhead; ++u) loaded[u] = load(Count<kCount>{}, before + (i + u * team.size) * kCount);
+    for (int u = 0; u < kAhead; ++u) loaded[u] = load(Count<kCount>{}, c + u * step);
 #pragma unroll
-    for (int u = 0; u < kAhead; ++u) use(Count<kCount>{}, before + (i + u * team.size) * kCount, loaded[u]);
+    for (int u = 0; u < kAhead; ++u) use(Count<kCount>{}, c + u * step, loaded[u]);
   }
 #pragma unroll 1
-  for (; i < packs; i += team.size)
-    use(Count<kCount>{}, before + i * kCount, load(Count<kCount>{}, before + i * kCount));
-  for (int64_t j = team.rank(); j < row.n - packs * kCount; j += team.size) {
-    const int64_t c = j < before ? j : j + packs * kCount;
-    use(Count<1>{}, c, load(Count<1>{}, c));
+  for (; c < whole; c += step) use(Count<kCount>{}, c, load(Count<kCount>{}, c));
+  for (int i = team.rank(); i < n - (whole - before); i += team.size) {
+    const int at = i < before ? i : i + (whole - before);
+    use(Count<1>{}, at, load(Count<1>{}, at));
   }
 }
 

@@ -27,7 +27,7 @@ SEEDED = {
         "first + s.chunk",
     ),
     "sums of channels without their scale": ("race", "norm_rows.cu", "norm_rows.cu", "part.b * inverse}", "part.b}"),
-    "elements twice": ("race", "teams.cuh", "norm_rows.cu", "const int64_t c = j < before ? j :", "const int64_t c ="),
+    "elements twice": ("race", "teams.cuh", "norm_rows.cu", "const int at = i < before ? i :", "const int at ="),
 }
 
 
