@@ -317,10 +317,8 @@ void test_table() {
 int main(int count, char** arguments) {
   const std::string kernel = count > 1 ? arguments[1] : "";
   few = count > 2;
-  if (kernel == "simt")
-    in_orders(test_simt), few ? void() : test_simt_large();
-  if (kernel == "vector")
-    in_orders(test_vector);
+  if (kernel == "simt") in_orders(test_simt), few ? void() : test_simt_large();
+  if (kernel == "vector") in_orders(test_vector);
   if (kernel == "mma") in_orders(test_mma);
   if (kernel == "sm90") in_orders(test_sm90), few ? void() : test_sm90_large();
   if (kernel == "bf16x6") in_orders(test_bf16x6);
