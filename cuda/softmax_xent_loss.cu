@@ -173,7 +173,7 @@ __device__ __forceinline__ void write_gradient(const Team& team, const Row& row,
 }
 
 template <class Team, class T>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, 2)
     cross_entropy_kernel(Team team, Rows rows, Loss<T> l, bool aligned, const T* x, T* losses, T* gx, FaultSite fault) {
   each_row(team, rows, [&](const Row& row) {
     const SoftmaxRow<T> found = softmax_row(team, row, x, aligned);
