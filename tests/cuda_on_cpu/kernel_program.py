@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "tests/cuda_on_cpu"
+# The matrix products, which convolutions use too.
+PRODUCTS = [f"cuda/{path.name}" for path in sorted((ROOT / "cuda").glob("gemm*.cu"))] + ["cuda/tensor_map.cu"]
 COMPILER = os.environ.get("CXX") or shutil.which("g++")
 
 # "race": the accesses of kernels go to the emulation's own race detector. "address": bounds of every array.

@@ -2,11 +2,10 @@
 
 import pytest
 
-from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
+from cuda_on_cpu.kernel_program import PRODUCTS, Mistake, expect_found, expect_right
 
 FILES = ["conv.cu", "conv_tile.cu", "conv_mma.cu", "conv_direct.cu", "conv_unfold.cu", "conv_problem.cpp"]
-MATRICES = ["gemm.cu", "gemm_simt.cu", "gemm_mma.cu", "gemm_sm90.cu", "gemm_pack.cu", "tensor_map.cu"]  # choose_split
-SOURCES = [f"cuda/{name}" for name in FILES + MATRICES] + ["tests/cuda_on_cpu/conv_test.cpp"]
+SOURCES = [*(f"cuda/{name}" for name in FILES), *PRODUCTS, "tests/cuda_on_cpu/conv_test.cpp"]
 
 
 @pytest.mark.parametrize("kind", ["plain", "race", "address"])

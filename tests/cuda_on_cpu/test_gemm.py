@@ -3,10 +3,9 @@ that these checks find the mistakes that such kernels are prone to."""
 
 import pytest
 
-from cuda_on_cpu.kernel_program import Mistake, expect_found, expect_right
+from cuda_on_cpu.kernel_program import PRODUCTS, Mistake, expect_found, expect_right
 
-FILES = ["gemm", "gemm_simt", "gemm_mma", "gemm_sm90", "gemm_pack", "gemm_vector", "tensor_map"]
-SOURCES = [f"cuda/{name}.cu" for name in FILES] + ["tests/cuda_on_cpu/gemm_test.cpp"]
+SOURCES = [*PRODUCTS, "tests/cuda_on_cpu/gemm_test.cpp"]
 
 
 @pytest.mark.parametrize("kind", ["plain", "race", "address"])
