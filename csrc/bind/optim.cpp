@@ -61,9 +61,8 @@ void bind_optim(py::module_& m) {
         return step(algorithm, items, hypers);
       },
       py::arg("algorithm"), py::arg("rows"), py::arg("hypers"),
-      "One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them. False, and nothing "
-      "is "
-      "done, where a parameter lies on a device without hyperparameters.");
+      "One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them. False where a "
+      "parameter lies on a device without hyperparameters; nothing is done then.");
 }
 
 }  // namespace nn

@@ -24,8 +24,8 @@ struct ClassLoss {
 // The loss, and what its backward needs: the sum of weights (nll_loss); maximum, logarithm of the sum of exponentials
 // and sum of target probabilities of each row, then the sum of weights (cross_entropy).
 std::tuple<Array, Array> nll_loss(const Array& x, const ClassLoss& loss);
-// With `wants_gradient` on a GPU also the gradient of x for gy = 1, found in the same pass over x. On the CPU the rows
-// of the second pass come from a cache, so nothing would be saved.
+// With `wants_gradient` on a GPU also the gradient of x for gy = 1, found in the same pass over x. On the CPU backward
+// goes over x again, where that is needed.
 std::tuple<Array, Array, std::optional<Array>> cross_entropy(const Array& x, const ClassLoss& loss,
                                                              bool wants_gradient);
 Array nll_loss_backward(const Array& gy, const Dims& shape, const ClassLoss& loss, const Array& saved);

@@ -515,7 +515,7 @@ def normal_into(input: Array, state: Array, mean: typing.SupportsFloat | typing.
     ...
 def optim_step(algorithm: str, rows: list, hypers: collections.abc.Sequence[Array]) -> builtins.bool:
     """
-    One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them. False, and nothing is done, where a parameter lies on a device without hyperparameters.
+    One step of an optimizer for all parameters; rows as csrc/core/kernels/optim.h names them. False where a parameter lies on a device without hyperparameters; nothing is done then.
     """
 def permute(input: Array, dims: tuple[int, ...]) -> Array:
     ...

@@ -173,7 +173,7 @@ def test_parameters_on_two_devices(name):
         optimizer, norms = getattr(nc.optim, name)(groups, lr=0.1), []
         for step in range(4):
             optimizer.zero_grad()
-            for param in params[: 1 if step == 0 else 4]:  # the second device comes into play with the second step
+            for param in (params[:1], params[1:2], params, params)[step]:  # one device, the other, both
                 (param * param).sum().backward()
             norms.append(nc.nn.utils.clip_grad_norm_(params, 8.0).item())
             optimizer.step()

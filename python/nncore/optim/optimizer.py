@@ -188,12 +188,12 @@ class Optimizer:
         return True
 
     def sync_settings(self, devices: Collection = ()):
-        """Bring the settings of param_groups to where the kernels read them; with devices, to those from now on."""
+        """Bring the settings of param_groups to where the kernels read them; with devices, to those too from now on."""
         settings = [self._settings(group) for group in self.param_groups]
         if not devices and settings == self._synced:
             return
         if devices or len(settings) != len(self._synced):
-            places = devices or [hyper.device for hyper in self._hyper]
+            places = {*devices, *(hyper.device for hyper in self._hyper)}
             self._hyper_values = np.zeros((len(settings), _HYPER_WIDTH))
             self._hyper = [_core.to_device(_core.from_buffer(self._hyper_values), place) for place in places]
         for values, row in zip(self._hyper_values, settings, strict=True):
@@ -207,7 +207,7 @@ class Optimizer:
         self._synced = []  # what the kernels' arrays hold, one tuple for each group
         self._hyper, self._hyper_values = [], None
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         """The numbers of OptimHyper for this group, as a tuple."""
         raise NotImplementedError
 
