@@ -55,5 +55,5 @@ class Adadelta(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         return float(group["lr"]), float(group["weight_decay"]), group["rho"], group["eps"]

@@ -63,7 +63,7 @@ class Adagrad(Optimizer):
         self.state[param] = {"step": new_step(param), "sum": sums}
         return self.state[param]
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         return float(group["lr"]), float(group["weight_decay"]), group["lr_decay"], group["eps"]
 
     def _collect(self, group, index, rows):

@@ -54,6 +54,6 @@ class Adamax(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         beta1, beta2 = group["betas"]
         return float(group["lr"]), float(group["weight_decay"]), float(beta1), float(beta2), group["eps"]

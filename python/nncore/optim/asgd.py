@@ -57,5 +57,5 @@ class ASGD(Optimizer):
     def _start(self, name, group):
         return {"eta": group["lr"], "mu": 1.0, "ax": 0.0}[name]
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         return float(group["lr"]), float(group["weight_decay"]), group["lambd"], group["alpha"], group["t0"]

@@ -62,6 +62,6 @@ class NAdam(Optimizer):
     def _start(self, name, group):
         return 1.0 if name == "mu_product" else 0.0
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         (beta1, beta2), rates = group["betas"], (float(group["lr"]), float(group["weight_decay"]))
         return *rates, float(beta1), float(beta2), group["eps"], group["momentum_decay"]

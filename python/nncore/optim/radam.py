@@ -58,6 +58,6 @@ class RAdam(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         beta1, beta2 = group["betas"]
         return float(group["lr"]), float(group["weight_decay"]), float(beta1), float(beta2), group["eps"]

@@ -57,7 +57,7 @@ class RMSprop(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         return float(group["lr"]), float(group["weight_decay"]), group["alpha"], group["eps"], group["momentum"]
 
     def _collect(self, group, index, rows):

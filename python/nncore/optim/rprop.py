@@ -57,5 +57,5 @@ class Rprop(Optimizer):
     def _start(self, name, group):
         return float(group["lr"]) if name == "step_size" else 0.0
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         return 0.0, 0.0, *(float(value) for value in (*group["etas"], *group["step_sizes"]))

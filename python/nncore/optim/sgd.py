@@ -59,7 +59,7 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
-    def _settings(self, group) -> str:
+    def _settings(self, group) -> tuple:
         return float(group["lr"]), float(group["weight_decay"]), group["momentum"], group["dampening"]
 
     def _collect(self, group, index, rows):
