@@ -5,6 +5,7 @@
 // each place that is named, an integer's maximum, which no order changes, and a second one writes only for that i.
 // Parallel: all elements. Bound: memory, of which single elements here and there use 32 bytes for 4.
 #include "cuda/index_lines.cuh"
+#include "math/sequence.h"
 
 namespace nn::cuda {
 extern const IndexKernels index_kernels;
@@ -110,6 +111,7 @@ void put(const Args& args, const LaunchContext& ctx) {
 
 __global__ void __launch_bounds__(kThreads) check_kernel(CheckIndexArgs args) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
+#pragma unroll 1
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < args.count; i += step)
     if (args.index[i] < args.low || args.index[i] >= args.high) report(args.fault, args.index[i]);
 }
@@ -120,6 +122,7 @@ void check_index(const CheckIndexArgs& args, const LaunchContext& ctx) {
 
 __global__ void __launch_bounds__(kThreads) wrap_kernel(WrapIndexArgs args) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
+#pragma unroll 1
   for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < args.count; i += step) {
     const int64_t at = args.index[i];
     if (at < -args.size || at >= args.size) report(args.fault, at);
@@ -129,6 +132,21 @@ __global__ void __launch_bounds__(kThreads) wrap_kernel(WrapIndexArgs args) {
 
 void wrap_index(const WrapIndexArgs& args, const LaunchContext& ctx) {
   if (args.count > 0) NN_LAUNCH(wrap_kernel, blocks_for(args.count), kThreads, 0, ctx, args);
+}
+
+__global__ void __launch_bounds__(kThreads) sequence_kernel(SequenceArgs args) {
+  const int64_t step = int64_t{gridDim.x} * kThreads;
+#pragma unroll 1
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < args.count; i += step) {
+    if (args.dtype == DType::int64)
+      static_cast<int64_t*>(args.y)[i] = integer_at(args.integer_start, args.integer_step, i);
+    else
+      static_cast<double*>(args.y)[i] = number_at(args.start, args.end, args.step, args.half, args.count, i);
+  }
+}
+
+void sequence(const SequenceArgs& args, const LaunchContext& ctx) {
+  if (args.count > 0) NN_LAUNCH(sequence_kernel, blocks_for(args.count), kThreads, 0, ctx, args);
 }
 
 }  // namespace
@@ -144,6 +162,7 @@ const IndexKernels index_kernels = {
     {"wrap_index", wrap_index},
     {"nonzero", nonzero},
     {"sort", sort},
+    {"sequence", sequence},
 };
 
 }  // namespace nn::cuda

@@ -235,4 +235,16 @@ Array cat(const std::vector<Array>& arrays, int64_t dim) {
   return y;
 }
 
+Array sequence(Scalar start, Scalar step, const Dims& count, DType dtype, Device device, std::optional<Scalar> end) {
+  check(count.size() == 1, "sequence: expected one extent, got ", count);
+  const bool integers = start.category < 2 && step.category < 2 && !end;
+  const Array y = empty(count, integers ? DType::int64 : DType::float64, device);
+  const double last = end ? end->real : 0;
+  const SequenceArgs args{y.dtype,       y.data(),     count[0],
+                          start.integer, step.integer, start.real,
+                          last,          step.real,    end ? count[0] / 2 : count[0]};
+  if (count[0] > 0) launch(kernels(device).index.sequence, args, device);
+  return cast(y, dtype);
+}
+
 }  // namespace nn

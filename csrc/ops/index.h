@@ -29,4 +29,8 @@ Array nonzero(const Array& x);  // [count, ndim]
 std::pair<Array, Array> sort(const Array& x, int64_t dim, bool descending, std::optional<int64_t> keep);
 Array cat(const std::vector<Array>& arrays, int64_t dim);
 
+// start, start + step, ..., counted in int64 where both are integers, else in float64, and converted to dtype. With an
+// end the second half is counted back from there.
+Array sequence(Scalar start, Scalar step, const Dims& count, DType dtype, Device device, std::optional<Scalar> end);
+
 }  // namespace nn

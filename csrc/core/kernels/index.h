@@ -76,6 +76,17 @@ struct SortArgs {
   int64_t kept_shape[kMaxDims], x_kept[kMaxDims], y_kept[kMaxDims];
 };
 
+// y[i] = start + i step, of `count` adjacent elements. Of float64 the first `half` are counted so, the others back from
+// the end: y[i] = end - (count - 1 - i) step. Products are rounded before they are added.
+struct SequenceArgs {
+  DType dtype;  // int64, for `integer_start` and `integer_step`, or float64
+  void* y;
+  int64_t count;
+  int64_t integer_start, integer_step;
+  double start, end, step;
+  int64_t half;
+};
+
 struct IndexKernels {
   Kernel<IndexArgs> select;        // y = x at index
   Kernel<IndexArgs> copy;          // x at index = y
@@ -87,6 +98,7 @@ struct IndexKernels {
   Kernel<WrapIndexArgs> wrap;
   Kernel<NonzeroArgs> nonzero;
   Kernel<SortArgs> sort;
+  Kernel<SequenceArgs> sequence;
 };
 
 }  // namespace nn

@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "cpu/kernels/odometer.h"
+#include "math/sequence.h"
 
 namespace nn::NN_ISA {
 namespace {
@@ -272,16 +273,28 @@ void nonzero(const NonzeroArgs& args, const LaunchContext&) {
   });
 }
 
+void sequence(const SequenceArgs& args, const LaunchContext& ctx) {
+  parallel_for(ctx, args.count, kCopyGrain, [&](int64_t begin, int64_t end) {
+    if (args.dtype == DType::int64) {
+      int64_t* const y = static_cast<int64_t*>(args.y);
+      for (int64_t i = begin; i < end; ++i) y[i] = integer_at(args.integer_start, args.integer_step, i);
+    } else {
+      double* const y = static_cast<double*>(args.y);
+      for (int64_t i = begin; i < end; ++i) y[i] = number_at(args.start, args.end, args.step, args.half, args.count, i);
+    }
+  });
+}
+
 }  // namespace
 
 void sort(const SortArgs& args, const LaunchContext& ctx);  // sort.cpp
 
 extern const IndexKernels index_kernels;
 const IndexKernels index_kernels = {
-    {"index_select", select}, {"index_copy", copy}, {"index_add", add},
-    {"gather", gather},       {"scatter", scatter}, {"scatter_add", scatter_add},
-    {"check_index", check},   {"wrap_index", wrap}, {"nonzero", nonzero},
-    {"sort", sort},
+    {"index_select", select}, {"index_copy", copy},   {"index_add", add},
+    {"gather", gather},       {"scatter", scatter},   {"scatter_add", scatter_add},
+    {"check_index", check},   {"wrap_index", wrap},   {"nonzero", nonzero},
+    {"sort", sort},           {"sequence", sequence},
 };
 
 }  // namespace nn::NN_ISA

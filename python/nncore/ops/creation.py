@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import functools
 import math
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -267,11 +266,6 @@ def arange(
     """
     if end is None:
         start, end = None, start
-    if dtype is None and device is None and type(end) is type(step) is int and (start is None or type(start) is int):
-        first = start or 0
-        if 0 < step < _LONG and -_LONG < first < end < _LONG:
-            values = _core.from_buffer(np.arange(first, end, step, np.int64))
-            return _finish(_core.clone(values), requires_grad)
     start, end, step = map(_number, (0 if start is None else start, end, step))
     if not (math.isfinite(start) and math.isfinite(end)):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
@@ -289,39 +283,7 @@ def arange(
     count = -((start - end) // step) if dtype is _core.dtype.int64 else math.ceil((end - start) / step)
     if not dtype.is_floating_point:
         start, step = int(start), int(step)
-    place = _place(device)
-    if place.type != "cpu" and count <= _SHORT:
-        return _finish(_core.clone(_counted_there(start, step, count, dtype, place)), requires_grad)
-    return _placed(_counted(start, step, count, dtype), device, requires_grad)
-
-
-def _counted(start, step, count: int, dtype: _core.dtype) -> _core.Array:
-    y = _core.empty((count,), dtype, _CPU)  # first, because it refuses what is too large
-    values = np.arange(count)
-    _write(y, values if start == 0 and step == 1 else start + step * values)
-    return y
-
-
-@functools.lru_cache(maxsize=64)
-def _counted_there(start, step, count: int, dtype: _core.dtype, device: _core.device) -> _core.Array:
-    """The same on another device, brought there once, for all streams: a function that counts there can be captured."""
-    there = _core.to_device(_counted(start, step, count, dtype), device)
-    _core.synchronize(device)
-    return there
-
-
-_SHORT = 1 << 16  # what is longer is not kept
-_LONG = 1 << 30  # what is longer is first asked of the allocator, which refuses it in our words
-
-
-def _write(y: _core.Array, values: np.ndarray) -> None:
-    """Puts the values, rounded to the dtype of y, into y."""
-    _core.copy(y, _core.from_buffer(np.ascontiguousarray(values, _written_as(y.dtype))))
-
-
-def _written_as(dtype: _core.dtype) -> np.dtype:
-    """NumPy's dtype for values that are to become dtype: bfloat16 comes from float32."""
-    return NUMPY_DTYPES.get(dtype, np.dtype(np.float32))
+    return _finish(_core.sequence(start, step, (count,), dtype, _place(device)), requires_grad)
 
 
 def _number(value) -> float:
@@ -350,13 +312,13 @@ def linspace(
         raise RuntimeError(f"linspace: expected a number of steps of at least 0, got {steps}")
     if dtype is _core.dtype.bool:
         raise NotImplementedError("linspace: expected a dtype of numbers, got bool")
-    y = _core.empty((steps,), dtype, _CPU)
     # Both ends rounded to the dtype, and each half counted from its own end, as in PyTorch.
-    start, end = (_written_as(dtype).type(_number(v)).item() for v in (start, end))
-    place, step = np.arange(steps), (end - start) / max(steps - 1, 1)
-    values = np.where(place < steps // 2, start + step * place, end - step * (steps - 1 - place))
-    _write(y, np.full(1, start) if steps == 1 else values)
-    return _placed(y, device, requires_grad)
+    kind = NUMPY_DTYPES.get(dtype, np.dtype(np.float32))  # bfloat16 comes from float32
+    start, end = (kind.type(_number(v)).item() for v in (start, end))
+    if steps == 1:
+        end = start
+    step = (end - start) / max(steps - 1, 1)
+    return _finish(_core.sequence(start, step, (steps,), dtype, _place(device), end), requires_grad)
 
 
 def eye(
@@ -370,9 +332,10 @@ def eye(
     """Ones on the diagonal of an n by m matrix, zeros elsewhere."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"eye: expected extents of at least 0, got {n} and {m}")
-    y = _core.empty((n, n if m is None else m), dtype or _default_dtype, _CPU)
-    _write(y, np.eye(n, m))
-    return _placed(y, device, requires_grad)
+    m = n if m is None else m
+    y = _core.full((n, m), 0, dtype or _default_dtype, _place(device))
+    _core.fill(_core.as_strided(y, (min(n, m),), (m + 1,), 0), 1)
+    return _finish(y, requires_grad)
 
 
 @tensor_method

@@ -376,7 +376,7 @@ def _embedding_gradient(gy: Tensor, index: Tensor, rows: int, padding_idx: int |
         uses = gy.new_zeros(rows).index_add(0, index, gy.new_ones(index.numel()))
         gy = gy / uses.index_select(0, index).unsqueeze(1)
     g = _spread_slices(gy, 0, index, (rows, gy._array.shape[1]))
-    return g if padding_idx is None else g.index_fill(0, index.new_tensor([padding_idx]), 0)
+    return g if padding_idx is None else g.index_fill(0, index.new_full((1,), padding_idx), 0)
 
 
 _embedding_rule = (_embedding_gradient,)
