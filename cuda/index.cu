@@ -5,6 +5,7 @@
 // each place that is named, an integer's maximum, which no order changes, and a second one writes only for that i.
 // Parallel: all elements. Bound: memory, of which single elements here and there use 32 bytes for 4.
 #include "cuda/index_lines.cuh"
+#include "math/scalar.h"
 #include "math/sequence.h"
 
 namespace nn::cuda {
@@ -134,6 +135,43 @@ void wrap_index(const WrapIndexArgs& args, const LaunchContext& ctx) {
   if (args.count > 0) NN_LAUNCH(wrap_kernel, blocks_for(args.count), kThreads, 0, ctx, args);
 }
 
+// A thread for each column of a bag. Bounds that are wrong have been reported: it stays inside the index. float32 is
+// compared in double, which makes one kernel of two.
+__global__ void __launch_bounds__(kThreads) bag_max_kernel(BagMaxArgs args) {
+  const int64_t columns = int64_t{gridDim.x} * kThreads;
+#pragma unroll 1
+  for (int64_t b = blockIdx.y; b < args.bags; b += gridDim.y) {
+    const int64_t first = args.start[b], end = least(args.start[b + 1], args.count);
+#pragma unroll 1
+    for (int64_t d = int64_t{blockIdx.x} * kThreads + threadIdx.x; d < args.width; d += columns) {
+      int64_t place = -1;
+      double largest = 0;
+#pragma unroll 1
+      for (int64_t i = first < 0 ? 0 : first; i < end; ++i) {
+        const int64_t row = args.index[i];
+        if (row == args.padding) continue;
+        if (row < 0 || row >= args.extent) {
+          report(args.fault, row);
+          continue;
+        }
+        const int64_t at = row * args.x_row + d * args.x_column;
+        const double value = args.dtype == DType::float32 ? static_cast<const float*>(args.x)[at]
+                                                          : static_cast<const double*>(args.x)[at];
+        if (place >= 0 && !exceeds(value, largest)) continue;
+        place = row;
+        largest = value;
+      }
+      args.place[b * args.width + d] = place;
+    }
+  }
+}
+
+void bag_max(const BagMaxArgs& args, const LaunchContext& ctx) {
+  if (args.bags * args.width == 0) return;
+  const dim3 grid(blocks_for(args.width), static_cast<unsigned>(least(args.bags, int64_t{1} << 15)));
+  NN_LAUNCH(bag_max_kernel, grid, kThreads, 0, ctx, args);
+}
+
 __global__ void __launch_bounds__(kThreads) sequence_kernel(SequenceArgs args) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
 #pragma unroll 1
@@ -163,6 +201,7 @@ const IndexKernels index_kernels = {
     {"nonzero", nonzero},
     {"sort", sort},
     {"sequence", sequence},
+    {"bag_max", bag_max},
 };
 
 }  // namespace nn::cuda

@@ -8,6 +8,7 @@
 #include "core/kernels/random.h"
 #include "cuda/loops.cuh"
 #include "cuda/math.cuh"
+#include "math/draw.h"
 #include "math/functions.h"
 #include "math/philox.h"
 
@@ -187,6 +188,17 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
+__global__ void __launch_bounds__(kThreads) draw_kernel(DrawArgs args) {
+  const int64_t step = int64_t{gridDim.x} * kThreads;
+#pragma unroll 1
+  for (int64_t row = blockIdx.y; row < args.rows; row += gridDim.y)
+#pragma unroll 1
+    for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i < args.draws; i += step) {
+      const int64_t from = row * args.count, at = row * args.draws + i;
+      args.y[at] = place_of(args.sums + from, args.weights + from, args.count, args.u[at]);
+    }
+}
+
 __global__ void advance_kernel(RandomState* state) { ++state->offset; }
 
 // Blocks of the grid for so many elements, of which a thread makes `each`.
@@ -230,13 +242,19 @@ void mask_scale(const MaskScaleArgs& args, const LaunchContext& ctx) {
   });
 }
 
+void draw(const DrawArgs& args, const LaunchContext& ctx) {
+  if (args.rows * args.draws == 0) return;
+  const dim3 grid(blocks_for(args.draws), static_cast<unsigned>(least(args.rows, int64_t{1} << 15)));
+  NN_LAUNCH(draw_kernel, grid, kThreads, 0, ctx, args);
+}
+
 void advance(const AdvanceArgs& args, const LaunchContext& ctx) { NN_LAUNCH(advance_kernel, 1, 1, 0, ctx, args.state); }
 
 }  // namespace
 
 const RandomKernels random_kernels = {
-    {"uniform", uniform}, {"normal", normal},         {"integers", integers},
-    {"dropout", dropout}, {"mask_scale", mask_scale}, {"advance", advance},
+    {"uniform", uniform},       {"normal", normal}, {"integers", integers}, {"dropout", dropout},
+    {"mask_scale", mask_scale}, {"draw", draw},     {"advance", advance},
 };
 
 }  // namespace nn::cuda

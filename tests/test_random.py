@@ -173,13 +173,36 @@ def test_permutations_and_choices(device):
     firsts = [nc.multinomial(weights[0], 2, generator=g)[0].item() for _ in range(400)]
     assert abs(np.mean(np.array(firsts) == 1) - 0.75) < 0.1
     with pytest.raises(RuntimeError, match="not enough non-zero weights"):
-        nc.multinomial(weights, 3)
+        nc.multinomial(weights, 3).cpu()
     with pytest.raises(RuntimeError, match="cannot sample"):
         nc.multinomial(weights, 5)
     with pytest.raises(RuntimeError, match="`inf`, `nan` or element < 0"):
-        nc.multinomial(nc.tensor([1.0, -1.0], device=device), 1)
+        nc.multinomial(nc.tensor([1.0, -1.0], device=device), 1).cpu()
     probabilities = nc.tensor([0.0, 1.0, 0.25], device=device).expand(10_000, 3)
     assert np.abs(numbers(nc.bernoulli(probabilities, generator=g)).mean(0) - [0, 1, 0.25]).max() < 0.02
+
+
+def places_of(weights, u):
+    """Where the sums of each row's weights pass the part u of the whole."""
+    sums = weights.cumsum(-1)
+    return np.array([np.searchsorted(s, v * s[-1], side="right") for s, v in zip(sums, u, strict=True)])
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+@pytest.mark.parametrize(("rows", "count"), [(1, 1), (3, 7), (2, 1000), (1, 20_011)])
+def test_draws_are_those_of_the_sums(rows, count, zeros, device):
+    """Small integers, whose sums are exact: the places are those of NumPy, and never one of weight 0."""
+    rng = np.random.default_rng(count)
+    weights = rng.integers(1, 9, (rows, count)) * (rng.random((rows, count)) >= zeros).astype(np.float32)
+    weights[:, rng.integers(count)] = 1
+    given = nc.tensor(weights.astype(np.float32), device=device)
+    u = numbers(nc.rand(rows, 500, dtype=nc.float64, generator=generator(device), device=device))
+    drawn = numbers(nc.multinomial(given, 500, True, generator=generator(device)))
+    np.testing.assert_array_equal(drawn, places_of(weights.astype(np.float64), u))
+    assert (np.take_along_axis(weights, drawn, 1) > 0).all()
+    one = numbers(nc.multinomial(given[0], 500, True, generator=generator(device)))
+    np.testing.assert_array_equal(one, places_of(weights[:1].astype(np.float64), u[:1])[0])
+    assert nc.multinomial(given[:0], 3, True).shape == (0, 3)
 
 
 @pytest.mark.parametrize("function", [D.dropout, D.dropout1d, D.dropout2d, D.dropout3d, D.alpha_dropout])

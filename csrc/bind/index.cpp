@@ -19,6 +19,8 @@ void bind_index(py::module_& module) {
   m.def("nonzero", nonzero, py::arg("input"), Nogil());
   m.def("sort", sort, py::arg("input"), py::arg("dim"), py::arg("descending"), py::arg("keep") = py::none(), Nogil(),
         "(values, indices)");
+  m.def("bag_max", bag_max, py::arg("operation"), py::arg("input"), py::arg("index"), py::arg("start"),
+        py::arg("padding"), Nogil());
   m.def("sequence", sequence, py::arg("start"), py::arg("step"), py::arg("count"), py::arg("dtype"), py::arg("device"),
         py::arg("end") = py::none(), Nogil(), "start, start + step, ...; the second half counted back from the end.");
   m.def("cat", cat, py::arg("arrays"), py::arg("dim"), Nogil());

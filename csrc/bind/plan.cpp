@@ -120,7 +120,9 @@ void bind_plan(py::module_& m) {
         return own;
       },
       py::arg("given"), Nogil(), "A copy with the same strides.");
-  m.def("require", &require, py::arg("condition"), py::arg("error"), py::arg("message"), Nogil());
+  m.def("require", &require, py::arg("condition"), py::arg("error"), py::arg("message"), py::arg("at_once"), Nogil());
+  m.def("require_range", &require_range, py::arg("values"), py::arg("low"), py::arg("high"), py::arg("message"),
+        Nogil());
   m.def("refuse_reading", [](const std::string& what) { refuse_reading(what.c_str()); }, py::arg("what"));
 }
 

@@ -10,6 +10,7 @@ void bind_random(py::module_& module) {
   m.def("normal_into", normal_into, py::arg("input"), py::arg("state"), py::arg("mean"), py::arg("deviation"), Nogil());
   m.def("integers_into", integers_into, py::arg("input"), py::arg("state"), py::arg("low"), py::arg("range"), Nogil());
   m.def("dropout", dropout, py::arg("input"), py::arg("p"), py::arg("state"), Nogil(), "(result, mask)");
+  m.def("draw", draw, py::arg("weights"), py::arg("sums"), py::arg("u"), Nogil());
   m.def("mask_scale", mask_scale, py::arg("input"), py::arg("mask"), py::arg("scale"), Nogil());
 }
 

@@ -44,6 +44,8 @@ void raise(const Fault& f, int64_t value) {
     case Fault::target:
       fail<IndexError>(f.operation, ": Target ", value, " is out of bounds. (expected 0 to ", f.a - 1, " for ", f.a,
                        " classes, or ignore_index ", f.b, ")");
+    case Fault::number:
+      fail(f.operation, value);
     case Fault::runtime_error:
       fail(f.operation);
     case Fault::value_error:

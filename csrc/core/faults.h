@@ -16,6 +16,7 @@ struct Fault {
     element,  // the same as RuntimeError, which PyTorch raises for single elements
     target,   // IndexError: a class outside [0, a) that is not b
     range,    // RuntimeError: a number outside [0, a]; `operation` is the message up to a
+    number,   // RuntimeError: a number that may not be there; `operation` is the message up to it
     // The error of that name, with `operation` as its message.
     runtime_error,
     value_error,

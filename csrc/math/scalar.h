@@ -35,6 +35,11 @@ template <class T>
 NN_FN T max(T a, T b) {
   return a > b || a != a ? a : b;
 }
+// Whether a is larger than b, as what looks for the largest has it: NaN is larger than all others.
+template <class T>
+NN_FN bool exceeds(T a, T b) {
+  return a > b || (a != a && b == b);
+}
 // x moved into [lo, hi], or hi where that is empty; NaN stays.
 template <class T>
 NN_FN T clamp(T x, T lo, T hi) {

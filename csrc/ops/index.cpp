@@ -235,6 +235,31 @@ Array cat(const std::vector<Array>& arrays, int64_t dim) {
   return y;
 }
 
+Array bag_max(const char* operation, const Array& x, const Array& index, const Array& start, int64_t padding) {
+  check_same_device(operation, x, index, start);
+  check(is_floating(x.dtype) && x.ndim() == 2, operation, ": expected a floating matrix, got ", x.shape, " of ",
+        info(x.dtype).name);
+  check(start.dtype == DType::int64 && start.ndim() == 1 && start.numel() > 0 && start.is_contiguous(), operation,
+        ": expected the bounds of bags, got ", start.shape, " of ", info(start.dtype).name);
+  const Places places = places_in(operation, Fault::slice, index, x.shape[0], 0);
+  const Array place = empty({start.numel() - 1, x.shape[1]}, DType::int64, x.device());
+  const BagMaxArgs args{x.dtype,
+                        x.data(),
+                        places.array.as<int64_t>(),
+                        start.as<int64_t>(),
+                        place.as<int64_t>(),
+                        place.shape[0],
+                        place.shape[1],
+                        places.array.numel(),
+                        x.shape[0],
+                        padding,
+                        x.strides[0],
+                        x.strides[1],
+                        places.fault};
+  if (place.numel() > 0) launch(table(x).bag_max, args, x.device());
+  return place;
+}
+
 Array sequence(Scalar start, Scalar step, const Dims& count, DType dtype, Device device, std::optional<Scalar> end) {
   check(count.size() == 1, "sequence: expected one extent, got ", count);
   const bool integers = start.category < 2 && step.category < 2 && !end;

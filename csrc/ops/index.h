@@ -29,6 +29,10 @@ Array nonzero(const Array& x);  // [count, ndim]
 std::pair<Array, Array> sort(const Array& x, int64_t dim, bool descending, std::optional<int64_t> keep);
 Array cat(const std::vector<Array>& arrays, int64_t dim);
 
+// place[b, d]: the row, among those that index[start[b]] ... index[start[b + 1] - 1] name and that are not `padding`,
+// in which column d of x is largest; -1 where there is none. start, contiguous int64, is in order.
+Array bag_max(const char* operation, const Array& x, const Array& index, const Array& start, int64_t padding);
+
 // start, start + step, ..., counted in int64 where both are integers, else in float64, and converted to dtype. With an
 // end the second half is counted back from there.
 Array sequence(Scalar start, Scalar step, const Dims& count, DType dtype, Device device, std::optional<Scalar> end);

@@ -97,4 +97,19 @@ Array mask_scale(const Array& input, const Array& given, double scale) {
   return y;
 }
 
+Array draw(const Array& weights, const Array& sums, const Array& u) {
+  check_same_device("multinomial", weights, sums);
+  check_same_device("multinomial", weights, u);
+  for (const Array* x : {&weights, &sums, &u})
+    check(x->dtype == DType::float64 && x->ndim() == 2 && x->is_contiguous() && x->shape[0] == weights.shape[0],
+          "multinomial: expected contiguous float64 rows, got ", x->shape, " of ", info(x->dtype).name);
+  check(sums.shape == weights.shape && weights.shape[1] > 0, "multinomial: expected weights and their sums, got ",
+        weights.shape, " and ", sums.shape);
+  const Array y = empty(u.shape, DType::int64, u.device());
+  const DrawArgs args{weights.as<double>(), sums.as<double>(), u.as<double>(), y.as<int64_t>(),
+                      weights.shape[0],     weights.shape[1],  u.shape[1]};
+  if (y.numel() > 0) launch(kernels(u.device()).random.draw, args, u.device());
+  return y;
+}
+
 }  // namespace nn

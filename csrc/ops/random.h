@@ -16,4 +16,7 @@ void integers_into(const Array& y, const Array& state, int64_t low, uint64_t ran
 std::pair<Array, Array> dropout(const Array& x, double p, const Array& state);
 Array mask_scale(const Array& x, const Array& mask, double scale);
 
+// y[r, i]: the place in row r of the weights that u[r, i] falls on; sums are the weights' cumulative sums. All float64.
+Array draw(const Array& weights, const Array& sums, const Array& u);
+
 }  // namespace nn

@@ -7,7 +7,7 @@
 
 namespace nn {
 
-void require(const Array& condition, const std::string& error, const std::string& message) {
+void require(const Array& condition, const std::string& error, const std::string& message, bool at_once) {
   check<TypeError>(condition.dtype == DType::boolean && condition.numel() == 1,
                    "require: expected a boolean array of one element, got ", condition.shape, " of ",
                    info(condition.dtype).name);
@@ -23,11 +23,15 @@ void require(const Array& condition, const std::string& error, const std::string
           if (!*holds) raise({kind, message, 0, 0}, 0);
         },
         {holds});
-  } else if (some_thread_records() && Recording::current() != nullptr) {
-    check_range(cast(condition, DType::int64), 1, 2, fault);  // a replay does not wait to look
+  } else if (!at_once || (some_thread_records() && Recording::current() != nullptr)) {  // a replay does not wait
+    check_range(cast(condition, DType::int64), 1, 2, fault);
   } else if (!first_element<bool>(condition)) {
     raise(fault, 0);
   }
+}
+
+void require_range(const Array& values, int64_t low, int64_t high, const std::string& message) {
+  check_range(contiguous(cast(values, DType::int64)), low, high, {Fault::number, message, 0, 0});
 }
 
 }  // namespace nn

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import nncore as nc
+import nncore.nn.functional as F
 
 pytestmark = pytest.mark.skipif(not nc.cuda.is_available(), reason="there is no GPU")
 
@@ -118,3 +119,73 @@ def test_wrong_places(call, error, message):
     with pytest.raises(error, match=message):
         call(x, nc.tensor([1, 9], device="cuda")).cpu()
     both(lambda x: x.index_select(0, nc.tensor([2], device=x.device)), nc.ones(3, 4))  # all is well afterwards
+
+
+def bag_of(mode, **options):
+    return lambda table, index, offsets: F.embedding_bag(index, table, offsets, mode=mode, **options)
+
+
+UNWATCHED = {
+    "sum": bag_of("sum"),
+    "mean": bag_of("mean", padding_idx=2),
+    "max": bag_of("max", padding_idx=2),
+    "last": bag_of("max", include_last_offset=True),
+    "rows": lambda table, index, offsets: F.embedding_bag(index.view(2, -1), table, mode="max"),
+    "one_hot": lambda table, index, offsets: F.one_hot(index, 9) @ offsets.new_ones(9),
+    "replacement": lambda table, index, offsets: nc.multinomial(table.abs() + 0.1, 70, True),
+    "multinomial": lambda table, index, offsets: nc.multinomial(table.abs() + 0.1, 2),
+    "bernoulli": lambda table, index, offsets: nc.bernoulli(table.sigmoid()),
+    "normal": lambda table, index, offsets: nc.normal(table, table.abs()),
+}
+
+
+@pytest.mark.parametrize("name", UNWATCHED)
+def test_nobody_waits_for_values(name):
+    """With the CPU's results, and in captures, which refuse what waits; offsets and indices may change."""
+    rng = np.random.default_rng(0)
+    table = nc.tensor(rng.integers(-9, 9, (7, 5)).astype(np.float32))
+    calls = [(table, nc.tensor(rng.integers(0, 7, 30)), nc.tensor(bounds)) for bounds in ([0, 4, 4, 29], [0, 1, 2, 30])]
+    captured = nc.capture(UNWATCHED[name])
+    for call in calls * 3:
+        nc.manual_seed(3)
+        expected = UNWATCHED[name](*call)
+        nc.manual_seed(3)
+        got = captured(*(t.cuda() for t in call))
+        np.testing.assert_array_equal(got.cpu().numpy(), expected.numpy())
+    assert len(captured.plans) == 1
+
+
+@pytest.mark.parametrize("captured", [False, True])
+@pytest.mark.parametrize(
+    ("call", "right", "wrong", "message"),
+    [
+        (nc.multinomial, [1.0, 2.0], [1.0, -2.0], "`inf`, `nan` or element < 0"),
+        (nc.multinomial, [1.0, 2.0], [1.0, float("nan")], "`inf`, `nan` or element < 0"),
+        (nc.multinomial, [1.0, 2.0], [0.0, 0.0], "sum of probabilities <= 0"),
+        (lambda p, n: nc.multinomial(p, 2), [1.0, 2.0], [0.0, 3.0], "not enough non-zero weights"),
+        (lambda p, n: nc.multinomial(p, 9, True), [1.0, 2.0], [0.0, float("inf")], "`inf`, `nan` or element < 0"),
+        (lambda p, n: nc.bernoulli(p), [0.5, 1.0], [0.5, 1.5], "Expected p_in >= 0 && p_in <= 1"),
+        (lambda s, n: nc.normal(0.0, s), [0.5, 1.0], [0.5, -1.0], "normal expects all elements of std >= 0.0"),
+        (lambda i, n: F.one_hot(i, 3), [0, 2], [0, 3], r"smaller than num_classes \(3\), got 3"),
+        (lambda i, n: F.one_hot(i, 3), [0, 2], [-1, 2], "must be non-negative, got -1"),
+        (lambda o, n: bag(n, o), [0, 2], [1, 2], r"offsets\[0\] has to be 0.* However, got 1"),
+        (lambda o, n: bag(n, o), [0, 4], [0, 5], r"input's length 4 but got offsets\[-1\] of 5"),
+        (lambda o, n: bag(n, o, "max"), [0, 1, 2], [0, 2, 1], "offsets have to increase, got a bag of length -1"),
+        (lambda o, n: bag(n, o, "max"), [0, 1, 2], [-(2**40), 2**40, 2**41], r"offsets\[0\] has to be 0"),
+    ],
+)
+def test_values_that_are_wrong_show_at_the_next_synchronisation(call, right, wrong, message, captured):
+    run = nc.capture(call) if captured else call
+    right, wrong = nc.tensor(right, device="cuda"), nc.tensor(wrong, device="cuda")
+    for _ in range(3):
+        run(right, 1)
+    nc.cuda.synchronize()
+    y = run(wrong, 1)
+    with pytest.raises(RuntimeError, match=message):
+        y.cpu()
+    run(right, 1).cpu()
+
+
+def bag(size, offsets, mode="sum"):
+    table = nc.ones(3, 5, device="cuda")
+    return F.embedding_bag(nc.arange(4, device="cuda") // 2, table, offsets, mode=mode)

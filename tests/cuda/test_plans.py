@@ -151,7 +151,6 @@ REFUSED = {
     "print": lambda x: print(x),
     "nonzero": lambda x: x.nonzero(),
     "mask": lambda x: x[x > 0],
-    "multinomial": lambda x: nc.multinomial(x, 1),
 }
 
 

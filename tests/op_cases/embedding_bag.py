@@ -59,7 +59,7 @@ def wrong_bags(draw: Draw):
     yield Wrong(
         (table, row, np.array([0, 5])), RuntimeError, r"greater than input's length 4 but got offsets\[-1\] of 5"
     )
-    yield Wrong((table, row, np.array([0, 3, 2])), RuntimeError, r"offsets have to increase, got \[0, 3, 2\]")
+    yield Wrong((table, row, np.array([0, 3, 2])), RuntimeError, "offsets have to increase, got a bag of length -1")
     last = {"include_last_offset": True}
     yield Wrong((table, row, row[:0]), RuntimeError, "number of offset should be at least 1", last)
     yield Wrong((table, square[:, :0]), RuntimeError, r"bags of no index need offsets \(input \[2, 0\]\)")

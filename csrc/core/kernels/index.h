@@ -76,6 +76,21 @@ struct SortArgs {
   int64_t kept_shape[kMaxDims], x_kept[kMaxDims], y_kept[kMaxDims];
 };
 
+// place[b, d] = the row i among index[start[b]] ... index[start[b + 1] - 1], those that are `padding` apart, in which
+// x[i, d] is the largest: NaN counts as the largest, and the first of equals is taken; -1 where there is none. start
+// has bags + 1 elements, which do not decrease, from 0 to at most `count`; index holds `count` in [0, extent); `fault`
+// tells of others.
+struct BagMaxArgs {
+  DType dtype;
+  const void* x;
+  const int64_t* index;
+  const int64_t* start;
+  int64_t* place;
+  int64_t bags, width, count, extent, padding;
+  int64_t x_row, x_column;
+  FaultSite fault;
+};
+
 // y[i] = start + i step, of `count` adjacent elements. Of float64 the first `half` are counted so, the others back from
 // the end: y[i] = end - (count - 1 - i) step. Products are rounded before they are added.
 struct SequenceArgs {
@@ -99,6 +114,7 @@ struct IndexKernels {
   Kernel<NonzeroArgs> nonzero;
   Kernel<SortArgs> sort;
   Kernel<SequenceArgs> sequence;
+  Kernel<BagMaxArgs> bag_max;
 };
 
 }  // namespace nn

@@ -45,6 +45,17 @@ struct MaskScaleArgs {
   double scale;
 };
 
+// y[r, i] = the place in row r that u[r, i] in [0, 1) falls on, with probabilities in proportion to the weights; `sums`
+// are the weights up to each place, added up. All are adjacent, rows of `count` places, at least one, and `draws`
+// draws.
+struct DrawArgs {
+  const double* weights;
+  const double* sums;
+  const double* u;
+  int64_t* y;
+  int64_t rows, count, draws;
+};
+
 struct AdvanceArgs {
   RandomState* state;  // its offset grows by one
 };
@@ -55,6 +66,7 @@ struct RandomKernels {
   Kernel<RandomArgs> integers;  // int64, from 64-bit words
   Kernel<DropoutArgs> dropout;
   Kernel<MaskScaleArgs> mask_scale;
+  Kernel<DrawArgs> draw;
   Kernel<AdvanceArgs> advance;
 };
 

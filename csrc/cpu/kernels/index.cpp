@@ -8,6 +8,7 @@
 
 #include "core/parallel.h"
 #include "cpu/kernels/odometer.h"
+#include "math/scalar.h"
 #include "math/sequence.h"
 
 namespace nn::NN_ISA {
@@ -273,6 +274,30 @@ void nonzero(const NonzeroArgs& args, const LaunchContext&) {
   });
 }
 
+template <class T>
+void bag_max_of(const BagMaxArgs& args, const LaunchContext& ctx) {
+  const T* const x = static_cast<const T*>(args.x);
+  const int64_t rows = most(1, args.count / most(1, args.bags));
+  parallel_for(ctx, args.bags, most(1, kCopyGrain / most(1, rows * args.width)), [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      int64_t* const place = args.place + b * args.width;
+      for (int64_t d = 0; d < args.width; ++d) place[d] = -1;
+      for (int64_t i = args.start[b]; i < args.start[b + 1]; ++i) {
+        const int64_t row = args.index[i];
+        if (row == args.padding) continue;
+        for (int64_t d = 0; d < args.width; ++d) {
+          const T* const column = x + d * args.x_column;
+          if (place[d] < 0 || exceeds(column[row * args.x_row], column[place[d] * args.x_row])) place[d] = row;
+        }
+      }
+    }
+  });
+}
+
+void bag_max(const BagMaxArgs& args, const LaunchContext& ctx) {
+  args.dtype == DType::float32 ? bag_max_of<float>(args, ctx) : bag_max_of<double>(args, ctx);
+}
+
 void sequence(const SequenceArgs& args, const LaunchContext& ctx) {
   parallel_for(ctx, args.count, kCopyGrain, [&](int64_t begin, int64_t end) {
     if (args.dtype == DType::int64) {
@@ -294,7 +319,7 @@ const IndexKernels index_kernels = {
     {"index_select", select}, {"index_copy", copy},   {"index_add", add},
     {"gather", gather},       {"scatter", scatter},   {"scatter_add", scatter_add},
     {"check_index", check},   {"wrap_index", wrap},   {"nonzero", nonzero},
-    {"sort", sort},           {"sequence", sequence},
+    {"sort", sort},           {"sequence", sequence}, {"bag_max", bag_max},
 };
 
 }  // namespace nn::NN_ISA

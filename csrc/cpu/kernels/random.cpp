@@ -6,6 +6,7 @@
 #include "core/parallel.h"
 #include "cpu/kernels/odometer.h"
 #include "cpu/simd/simd.h"
+#include "math/draw.h"
 #include "math/functions.h"
 #include "math/philox.h"
 
@@ -137,14 +138,23 @@ void mask_scale(const MaskScaleArgs& args, const LaunchContext& ctx) {
   args.dtype == DType::float32 ? scale_by_mask<float>(args, ctx) : scale_by_mask<double>(args, ctx);
 }
 
+void draw(const DrawArgs& args, const LaunchContext& ctx) {
+  parallel_for(ctx, args.rows * args.draws, 1 << 9, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t row = i / args.draws * args.count;
+      args.y[i] = place_of(args.sums + row, args.weights + row, args.count, args.u[i]);
+    }
+  });
+}
+
 void advance(const AdvanceArgs& args, const LaunchContext&) { ++args.state->offset; }
 
 }  // namespace
 
 extern const RandomKernels random_kernels;
 const RandomKernels random_kernels = {
-    {"uniform", uniform}, {"normal", normal},         {"integers", integers},
-    {"dropout", dropout}, {"mask_scale", mask_scale}, {"advance", advance},
+    {"uniform", uniform},       {"normal", normal}, {"integers", integers}, {"dropout", dropout},
+    {"mask_scale", mask_scale}, {"draw", draw},     {"advance", advance},
 };
 
 }  // namespace nn::NN_ISA

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nncore import _core
-from nncore.ops.creation import from_numpy
+from nncore.ops.creation import arange
 from nncore.ops.index import _renormalise, embedding
+from nncore.ops.join import cat
+from nncore.ops.require import require_range
 from nncore.tensor import Tensor
 
 
@@ -44,11 +44,6 @@ def embedding_bag(
         if per_sample_weights is not None:
             found = found * per_sample_weights.unsqueeze(2)
         return found.sum(1) if mode == "sum" else found.mean(1)
-    index = input.numpy(force=True).reshape(-1).astype(np.int64)
-    bags, count = _bags(input, offsets, include_last_offset)
-    index = index[: len(bags)]
-    if per_sample_weights is not None:
-        per_sample_weights = per_sample_weights.reshape(-1)[: len(bags)]
     if padding_idx is not None:
         rows = weight.shape[0]
         if not -rows <= padding_idx < rows:
@@ -56,68 +51,71 @@ def embedding_bag(
                 f"embedding_bag: padding_idx must be within the number of embeddings, -{rows} through {rows - 1} but "
                 f"got {padding_idx}"
             )
-        kept = index != padding_idx % rows
-        if not kept.all():
-            index, bags = index[kept], bags[kept]
-            if per_sample_weights is not None:
-                per_sample_weights = per_sample_weights.index_select(0, _beside(weight, np.flatnonzero(kept)))
+        padding_idx %= rows
+    index, start = input.detach().reshape(-1), _bounds(input, offsets, include_last_offset)
+    bags = start.shape[0] - 1
     if max_norm is not None:
-        _renormalise(weight.detach(), _beside(weight, index), max_norm, norm_type)
+        _renormalise(weight.detach(), index, max_norm, norm_type)
     if mode == "max":
-        return _largest(weight, index, bags, count)
-    found = embedding(_beside(weight, index), weight, scale_grad_by_freq=scale_grad_by_freq)
+        return _largest(weight, index, start, padding_idx)
+    bag = _bag_of(start, index.shape[0])  # bags: of none
+    if padding_idx is not None:
+        bag = bag.masked_fill(index == padding_idx, bags)
+    found = embedding(index, weight, scale_grad_by_freq=scale_grad_by_freq)
+    if padding_idx is not None:
+        found = found.masked_fill((index == padding_idx).unsqueeze(1), 0)
     if per_sample_weights is not None:
-        found = found * per_sample_weights.unsqueeze(1)
-    sums = weight.new_zeros(count, weight.shape[1]).index_add(0, _beside(weight, bags), found)
+        found = found * per_sample_weights.reshape(-1).unsqueeze(1)
+    sums = weight.new_zeros(bags + 1, weight.shape[1]).index_add(0, bag, found)[:bags]
     if mode == "sum":
         return sums
-    sizes = np.maximum(np.bincount(bags, minlength=count), 1).reshape(count, 1)
-    return sums / _beside(weight, sizes).to(weight.dtype)
+    sizes = start.new_zeros(bags + 1).index_add(0, bag, bag.new_ones(bag.shape[0]))[:bags].clamp(min=1)
+    return sums / sizes.unsqueeze(1).to(weight.dtype)
 
 
-def _beside(weight: Tensor, array: np.ndarray) -> Tensor:
-    """An array as a tensor on the device of the weights."""
-    return from_numpy(array).to(weight.device)
+def _largest(weight: Tensor, index: Tensor, start: Tensor, padding_idx: int | None) -> Tensor:
+    """The maximum of each bag, gathered from the rows where it is."""
+    padding = -1 if padding_idx is None else padding_idx
+    row = Tensor(_core.bag_max("embedding", weight._array, index._array, start._array, padding))
+    if weight.shape[0] == 0:
+        return weight.new_zeros(row.shape)
+    return weight.gather(0, row.clamp(min=0)).masked_fill(row < 0, 0)
 
 
-def _largest(weight: Tensor, index: np.ndarray, bags: np.ndarray, count: int) -> Tensor:
-    """The maximum of each bag: bags of one size at a time, so that a long one costs no padding of the others."""
-    sizes = np.bincount(bags, minlength=count)
-    starts = np.cumsum(sizes) - sizes
-    y = weight.new_zeros(count, weight.shape[1])
-    for size in np.unique(sizes[sizes > 0]):
-        which = np.flatnonzero(sizes == size)
-        rows = index[starts[which][:, None] + np.arange(size)]
-        y = y.index_copy(0, _beside(weight, which), embedding(_beside(weight, rows), weight).max(1)[0])
-    return y
-
-
-def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[np.ndarray, int]:
-    """The bag of each index, and how many bags there are. Indices behind the last bag's end have none."""
+def _bounds(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> Tensor:
+    """Where each bag begins in the row of all indices, and where the last one ends."""
     if offsets is None:
         bags, size = input.shape
         if size == 0:
             raise RuntimeError(f"embedding_bag: bags of no index need offsets (input {list(input.shape)})")
-        return np.repeat(np.arange(bags), size), bags
-    starts = offsets.numpy(force=True).astype(np.int64)
+        return arange(0, bags * size + 1, size, device=input.device)
     length = input.shape[0]
-    if include_last_offset and len(starts) == 0:
+    if include_last_offset and offsets.shape[0] == 0:
         raise RuntimeError("embedding_bag: include_last_offset: number of offset should be at least 1")
-    if len(starts) and starts[0] != 0:
-        raise RuntimeError(
+    start = offsets.detach().to(_core.dtype.int64)
+    if start.shape[0]:
+        require_range(
+            start[:1],
+            0,
+            1,
             "embedding_bag: offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
-            f"position 0. However, got {starts[0]}"
+            "position 0. However, got ",
         )
-    if len(starts) and starts[-1] > length:
-        raise RuntimeError(
-            f"embedding_bag: offsets[-1] can not be greater than input's length {length} but got offsets[-1] of "
-            f"{starts[-1]}"
+        order = "embedding_bag: offsets have to increase, got a bag of length "
+        require_range(start[1:] - start[:-1], 0, 2**63 - 1, order)
+        require_range(
+            start[-1:],
+            0,
+            length + 1,
+            f"embedding_bag: offsets[-1] can not be greater than input's length {length} but got offsets[-1] of ",
         )
-    ends = starts if include_last_offset else np.append(starts, length)
-    sizes = np.diff(ends) if len(starts) else np.zeros(0, np.int64)
-    if (sizes < 0).any():
-        raise RuntimeError(f"embedding_bag: offsets have to increase, got {starts.tolist()}")
-    return np.repeat(np.arange(len(sizes)), sizes), len(sizes)
+    return start.contiguous() if include_last_offset else cat([start, start.new_full((1,), length)])
+
+
+def _bag_of(start: Tensor, length: int) -> Tensor:
+    """The bag of each index: how many of the bounds behind the first come up to it. After the last one it is `bags`."""
+    begins = start.new_zeros(length + 1).index_add(0, start[1:], start.new_ones(start.shape[0] - 1))
+    return begins[:length].cumsum(0)
 
 
 def _check(input, weight, offsets, mode: str, scale_grad_by_freq: bool, sparse: bool, per_sample_weights) -> None:

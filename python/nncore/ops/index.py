@@ -7,6 +7,7 @@ from nncore.autograd import record
 from nncore.ops.elementwise import where
 from nncore.ops.inplace import inplace_method
 from nncore.ops.pad import pad
+from nncore.ops.require import require_range
 from nncore.ops.shape import _dim
 from nncore.size import Size
 from nncore.tensor import Tensor, tensor_method
@@ -327,13 +328,11 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         if num_classes <= 0:
             raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor.")
         return tensor.new_zeros((*tensor.shape, num_classes))
-    if tensor.min().item() < 0:
-        raise RuntimeError("one_hot: Class values must be non-negative.")
-    largest = tensor.max().item()
     if num_classes == -1:
-        num_classes = largest + 1
-    elif largest >= num_classes:
-        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes ({num_classes}), got {largest}.")
+        num_classes = max(tensor.max().item() + 1, 1)
+    require_range(tensor, 0, 2**63 - 1, "one_hot: Class values must be non-negative, got ")
+    smaller = f"one_hot: Class values must be smaller than num_classes ({num_classes}), got "
+    require_range(tensor, 0, num_classes, smaller)
     return tensor.new_zeros((*tensor.shape, num_classes)).scatter(-1, tensor.unsqueeze(-1), 1)
 
 

@@ -275,7 +275,9 @@ def normal(mean, std=1.0, size=None, *, generator: Generator | None = None, dtyp
     nncore.Size([3])
     """
     tensors = [v for v in (mean, std) if isinstance(v, Tensor)]
-    if any(bool((s < 0).any()) if isinstance(s, Tensor) else s < 0 for s in (std,)):
+    if isinstance(std, Tensor):
+        require(~(std < 0), RuntimeError, "normal expects all elements of std >= 0.0")
+    elif std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     if not tensors:
         if size is None:
@@ -321,29 +323,26 @@ def multinomial(
             f"multinomial: cannot sample n_sample <= 0 or > prob_dist.size(-1) samples without replacement: "
             f"{num_samples} of {n}"
         )
-    weights = input.detach().to(_core.dtype.float64).numpy(force=True)
-    if not (np.isfinite(weights).all() and (weights >= 0).all()):
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-    if not (weights.sum(-1) > 0).all():
-        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    weights = input.detach().to(_core.dtype.float64)
+    finite = weights.isfinite() & (weights >= 0)
+    require(finite, RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
+    require(weights.sum(-1) > 0, RuntimeError, "invalid multinomial distribution (sum of probabilities <= 0)")
     if replacement:
-        return _with_replacement(weights, num_samples, generator, input.device)
-    if ((weights > 0).sum(-1) < num_samples).any():
-        raise RuntimeError("invalid multinomial distribution (with replacement=False, not enough non-zero weights)")
+        return _with_replacement(weights.reshape(-1, n), num_samples, generator).reshape(*input.shape[:-1], num_samples)
+    require(
+        (weights > 0).sum(-1) >= num_samples,
+        RuntimeError,
+        "invalid multinomial distribution (with replacement=False, not enough non-zero weights)",
+    )
     e = empty(tuple(input.shape), dtype=_core.dtype.float64, device=input.device).exponential_(generator=generator)
-    keys = Tensor(_core.from_buffer(np.ascontiguousarray(weights))) / e.cpu()
-    return keys.topk(num_samples, -1).indices.to(input.device)
+    return (weights / e).topk(num_samples, -1).indices
 
 
-def _with_replacement(weights: np.ndarray, num_samples: int, generator: Generator | None, device) -> Tensor:
-    shape = (*weights.shape[:-1], num_samples)
-    u = rand(shape, generator=generator, dtype=_core.dtype.float64, device=device).numpy(force=True)
-    rows = np.atleast_2d(weights).cumsum(-1)
-    places = [
-        np.minimum(np.searchsorted(c, v * c[-1], side="right"), np.flatnonzero(np.diff(c, prepend=0))[-1])
-        for c, v in zip(rows, np.atleast_2d(u), strict=True)
-    ]
-    return Tensor(_core.clone(_core.from_buffer(np.array(places, np.int64).reshape(u.shape)))).to(device)
+def _with_replacement(weights: Tensor, num_samples: int, generator: Generator | None) -> Tensor:
+    """The places [rows, num_samples] at which the sums of each row's weights pass uniform parts of the whole."""
+    weights, shape = weights.contiguous(), (weights.shape[0], num_samples)
+    u = rand(shape, generator=generator, dtype=_core.dtype.float64, device=weights.device)
+    return Tensor(_core.draw(weights._array, weights.cumsum(1)._array, u._array))
 
 
 # ---- tensors filled in place ----
