@@ -115,6 +115,7 @@ struct Forward {
 
   // Row n of step t of an array [T, N, H].
   T* at(void* p, int64_t t, int64_t n) const { return static_cast<T*>(p) + (t * x.N + n) * H; }
+  T* gates_at(int64_t t, int64_t n) const { return static_cast<T*>(x.gates) + (t * x.N + n) * G * H; }
 
   void place(void* to, int64_t t, int64_t begin, const void* from, int64_t end) const {
     copy_rows(at(to, t, begin), static_cast<const T*>(from) + begin * H, (end - begin) * H);
@@ -124,7 +125,7 @@ struct Forward {
     const int64_t t = x.reverse ? x.T - 1 - s : s, rows = end - begin;
     const T* const h = at(x.h_before, t, begin);
     const T* const bias = static_cast<const T*>(x.b_hh);
-    T* const gates = static_cast<T*>(x.gates) + (t * x.N + begin) * G * H;
+    T* const gates = gates_at(t, begin);
     for (int g = 0; g < G; ++g) {
       const bool apart = Unit::hidden_apart && g == G - 1;
       T* const c = apart ? at(x.extra, t, begin) : gates + g * H;
@@ -147,23 +148,56 @@ struct Forward {
   }
 
   void row(int64_t t, int64_t n, T* h_next, T* c_next) const {
-    T* const gates = static_cast<T*>(x.gates) + (t * x.N + n) * G * H;
+    if constexpr (Unit::has_c)
+      cell_row(t, n, h_next, c_next);
+    else
+      plain_row(t, n, h_next);
+  }
+
+  void plain_row(int64_t t, int64_t n, T* h_next) const {
+    T* const gates = gates_at(t, n);
     const T* const h = at(x.h_before, t, n);
     T* const y = at(x.y, t, n);
-    for (int64_t j = 0; j < H; j += Vec<T>::size) {
-      const int count = static_cast<int>(min(Vec<T>::size, H - j));
+    for_vectors([&](int64_t j, int count) {
       RnnUnit<Vec<T>> u;
       for (int g = 0; g < G; ++g) u.gate[g] = load_part(gates + g * H + j, count);
       u.h = load_part(h + j, count);
-      if constexpr (Unit::has_c) u.c = load_part(at(x.c_before, t, n) + j, count);
       if constexpr (Unit::hidden_apart) u.extra = load_part(at(x.extra, t, n) + j, count);
       Unit::forward(u);
       for (int g = 0; g < G; ++g) store_part(u.gate[g], gates + g * H + j, count);
       store_part(u.h, h_next + j, count);
       store_part(u.h, y + j, count);
-      if constexpr (Unit::has_c) store_part(u.c, c_next + j, count);
-      if constexpr (Unit::has_extra && !Unit::hidden_apart) store_part(u.extra, at(x.extra, t, n) + j, count);
-    }
+    });
+  }
+
+  void cell_row(int64_t t, int64_t n, T* h_next, T* c_next) const {
+    T* const gates = gates_at(t, n);
+    const T* const c = at(x.c_before, t, n);
+    T* const tanh_c = at(x.extra, t, n);
+    T* const y = at(x.y, t, n);
+    for_vectors([&](int64_t j, int count) {
+      RnnUnit<Vec<T>> u;
+      for (int g = 0; g < G; ++g) u.gate[g] = load_part(gates + g * H + j, count);
+      u.c = load_part(c + j, count);
+      Unit::forward_cell(u);
+      for (int g = 0; g < G; ++g) store_part(u.gate[g], gates + g * H + j, count);
+      store_part(u.c, c_next + j, count);
+    });
+    for_vectors([&](int64_t j, int count) {
+      RnnUnit<Vec<T>> u;
+      u.gate[G - 1] = load_part(gates + (G - 1) * H + j, count);
+      u.c = load_part(c_next + j, count);
+      Unit::forward_output(u);
+      store_part(u.extra, tanh_c + j, count);
+      store_part(u.h, h_next + j, count);
+      store_part(u.h, y + j, count);
+    });
+  }
+
+  // body(j, count) for the units from j on that a vector holds.
+  template <class Body>
+  void for_vectors(const Body& body) const {
+    for (int64_t j = 0; j < H; j += Vec<T>::size) body(j, static_cast<int>(min(Vec<T>::size, H - j)));
   }
 };
 
