@@ -15,4 +15,4 @@ target_include_directories(_cuda_emulation BEFORE PRIVATE ${emulation}/include $
                                                           ${CMAKE_CURRENT_SOURCE_DIR} csrc)
 target_compile_definitions(_cuda_emulation PRIVATE NN_ISA=cuda NNCORE_CUDA_MODULE=_cuda_emulation
                                                    NNCORE_CUDA_ARCHITECTURES="emulation")
-target_compile_options(_cuda_emulation PRIVATE -x c++ -Wall -Wextra -Wno-unknown-pragmas -O1)
+target_compile_options(_cuda_emulation PRIVATE -x c++ -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -O1)

@@ -1,6 +1,7 @@
 // Unary operations, element by element: elementwise_walk.cuh with the arithmetic of csrc/math, in the same order as on
-// the CPU.
+// the CPU. One kernel for each operation on float32; other dtypes are interpreted (chain.h).
 #include "cuda/angles.cuh"
+#include "cuda/chain.h"
 #include "cuda/elementwise_walk.cuh"
 
 namespace nn::cuda {
@@ -8,17 +9,16 @@ extern const Kernel<UnaryArgs>* const unary_kernels;
 
 namespace {
 
-template <class Op, class T>
+template <class Op>
 __global__ void __launch_bounds__(kThreads) unary_kernel(StridedLoop<2> loop, bool is_packed, int64_t count, Op op) {
-  walk<2, T, T>(loop, is_packed, count, T{}, [&](T x, T) { return op.forward(x); });
+  walk<2, float, float>(loop, is_packed, count, 0.0f, [&](float x, float) { return op.forward(x); });
 }
 
 template <class Op>
 void unary(const UnaryArgs& args, const LaunchContext& ctx) {
-  with_type_of<Op>(args.dtype, [&]<class T>(T) {
-    using Device = typename OnDevice<Op>::type;
-    start<T, T>(unary_kernel<Device, T>, args.loop, ctx, with_params<Device>(args.params));
-  });
+  if (args.dtype != DType::float32) return interpret(number_of<Op>(UnaryOps{}), args, ctx);
+  using Device = typename OnDevice<Op>::type;
+  start<float, float>(unary_kernel<Device>, args.loop, ctx, with_params<Device>(args.params));
 }
 
 template <class Ops>

@@ -1,5 +1,7 @@
 // The derivatives of the unary operations, each in one pass over the gradient and what forward saved:
-// elementwise_walk.cuh with the arithmetic of csrc/math, in the same order as on the CPU.
+// elementwise_walk.cuh with the arithmetic of csrc/math, in the same order as on the CPU. One kernel for each operation
+// on float32; other dtypes are interpreted (chain.h).
+#include "cuda/chain.h"
 #include "cuda/elementwise_walk.cuh"
 
 namespace nn::cuda {
@@ -7,18 +9,15 @@ extern const Kernel<UnaryBackwardArgs>* const unary_backward_kernels;
 
 namespace {
 
-template <class Op, class T>
+template <class Op>
 __global__ void __launch_bounds__(kThreads) backward_kernel(StridedLoop<3> loop, bool is_packed, int64_t count, Op op) {
-  walk<3, T, T>(loop, is_packed, count, T{}, [&](T gy, T saved) { return op.backward(gy, saved); });
+  walk<3, float, float>(loop, is_packed, count, 0.0f, [&](float gy, float s) { return op.backward(gy, s); });
 }
 
 template <class Op>
 void unary_backward(const UnaryBackwardArgs& args, const LaunchContext& ctx) {
-  const Op op = with_params<Op>(args.params);
-  if (args.dtype == DType::float64)
-    start<double, double>(backward_kernel<Op, double>, args.loop, ctx, op);
-  else
-    start<float, float>(backward_kernel<Op, float>, args.loop, ctx, op);
+  if (args.dtype != DType::float32) return interpret(number_of<Op>(UnaryOps{}), args, ctx);
+  start<float, float>(backward_kernel<Op>, args.loop, ctx, with_params<Op>(args.params));
 }
 
 // An operation without a backward has an empty slot, which is never launched.

@@ -78,12 +78,12 @@ void start(KernelFunction* kernel, const StridedLoop<N>& loop, const LaunchConte
   NN_LAUNCH(kernel, blocks_for(threads), kThreads, 0, ctx, loop, packs, count, last);
 }
 
-// body(T{}) for the type of dtype, among those that the operation takes.
-template <class Op, class Body>
-void with_type_of(DType dtype, const Body& body) {
-  with_type(dtype, [&]<class T>(T x) {
-    if constexpr (is_integer<T> ? !is_floating_only<Op> : !is_integer_only<Op>) body(x);
-  });
+// The operation's place in its list.
+template <class Op, class... Ops>
+constexpr int number_of(List<Ops...>) {
+  int number = 0;
+  (void)((++number, __is_same(Op, Ops)) || ...);
+  return number - 1;
 }
 
 }  // namespace nn::cuda

@@ -1,5 +1,6 @@
 // The kernel table of CUDA devices.
 #include "core/kernel_table.h"
+#include "cuda/chain.h"
 #include "cuda/strided.h"
 
 #define NN_FAMILIES(X)         \
@@ -28,7 +29,7 @@ extern const Kernel<BinaryArgs>* const binary_kernels;
 namespace {
 
 const ElementwiseKernels elementwise_kernels = {
-    unary_kernels, unary_backward_kernels, binary_kernels, {"cast", cast}, {"fill", fill}, {"where", where},
+    unary_kernels, unary_backward_kernels, binary_kernels, {"cast", cast}, {"fill", fill}, {"where", where}, {"chain", chain},
 };
 
 }  // namespace

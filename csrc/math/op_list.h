@@ -24,14 +24,14 @@ static inline void for_each_op(List<Ops...>, const F& f) {
 
 // The number of an operation's parameters, and the operation with values for them in the order of its `params`.
 template <class Op>
-constexpr int param_count() {
+NN_FN constexpr int param_count() {
   if constexpr (requires { Op::params; })
     return sizeof(Op::params) / sizeof(Op::params[0]);
   else
     return 0;
 }
 template <class Op>
-constexpr Op with_params(const double* p) {
+NN_FN constexpr Op with_params(const double* p) {
   static_assert(param_count<Op>() <= 3);
   if constexpr (param_count<Op>() == 0)
     return Op{};

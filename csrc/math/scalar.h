@@ -18,7 +18,7 @@ NN_FN bool isnan(float x) { return x != x; }
 NN_FN bool isnan(double x) { return x != x; }
 
 // a * b + c, rounded once where the instruction set can: nothing may depend on its being exact.
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__CUDA_ARCH__)
 NN_FN float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 NN_FN double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #else

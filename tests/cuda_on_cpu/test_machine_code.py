@@ -31,6 +31,9 @@ SOURCES = {
     "elementwise": ["90a"],
     "elementwise_backward": ["90a"],
     "elementwise_binary": ["90a"],
+    "chain": ["75", "90a"],
+    "chain_double": ["90a"],
+    "chain_integer": ["90a"],
     "softmax_xent": ["90a"],
     "softmax_xent_loss": ["90a"],
     "optim": ["90a"],
@@ -117,9 +120,12 @@ def test_instructions(compiled, name, instructions):
 # Kernels bound by memory: file, kernel with what it is made for, as in the mangled name, and how many there are; their
 # loads and stores where one side is of another width.
 WIDE = [
-    ("elementwise", r"unary_kernelINS0_\d+(?:ReLU|GELU|Exp|Tanh|Sigmoid)E[fd]", 10),
-    ("elementwise_backward", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E[fd]", 8),
-    ("elementwise_binary", r"binary_kernelINS0_\d+(?:Add|Sub|Mul)E[fdil]", 12),
+    ("elementwise", r"unary_kernelINS0_\d+(?:ReLU|GELU|Exp|Tanh|Sigmoid)E", 5),
+    ("elementwise_backward", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E", 4),
+    ("elementwise_binary", r"binary_kernelINS0_\d+(?:Add|Sub|Mul)E", 3),
+    ("chain", r"chain_kernelIf", 1, "LDG.E.128", "STG.E.128", "LDG.E.64", "STG.E.64"),
+    ("chain_double", r"chain_kernelId", 1),
+    ("chain_integer", r"chain_kernelI[il]", 2),
     ("gemm_vector", r"vector_rows_kernel", 2, "LDG.E.128"),
     ("gemm_vector", r"vector_columns_kernel", 1, "LDG.E.128"),
     ("softmax_xent", r"softmax_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),

@@ -1,7 +1,7 @@
 // Contracts of the elementwise kernels: one output element from the input elements at the same place.
 #pragma once
 
-#include "core/kernels/kernel.h"
+#include "core/kernels/chain.h"
 
 namespace nn {
 
@@ -56,7 +56,7 @@ struct WhereArgs {
 };
 
 // unary, unary_backward and binary hold one kernel for each operation of the lists in csrc/math/elementwise.h, in the
-// order of the list.
+// order of the list. chain has no function where chains of steps are made of these kernels (core/plan_chain.h).
 struct ElementwiseKernels {
   const Kernel<UnaryArgs>* unary;
   const Kernel<UnaryBackwardArgs>* unary_backward;
@@ -64,6 +64,7 @@ struct ElementwiseKernels {
   Kernel<CastArgs> cast;
   Kernel<FillArgs> fill;
   Kernel<WhereArgs> where;
+  Kernel<ChainArgs> chain;
 };
 
 }  // namespace nn

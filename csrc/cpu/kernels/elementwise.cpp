@@ -288,6 +288,7 @@ const ElementwiseKernels elementwise_kernels = {Tables<UnaryOps>::unary_kernels,
                                                 BinaryTable<BinaryOps>::kernels,
                                                 {"cast", cast},
                                                 {"fill", fill},
-                                                {"where", where}};
+                                                {"where", where},
+                                                {"chain", nullptr}};
 
 }  // namespace nn::NN_ISA
