@@ -29,7 +29,8 @@ extern const Kernel<BinaryArgs>* const binary_kernels;
 namespace {
 
 const ElementwiseKernels elementwise_kernels = {
-    unary_kernels, unary_backward_kernels, binary_kernels, {"cast", cast}, {"fill", fill}, {"where", where}, {"chain", chain},
+    unary_kernels,  unary_backward_kernels, binary_kernels,   {"cast", cast},
+    {"fill", fill}, {"where", where},       {"chain", chain},
 };
 
 }  // namespace

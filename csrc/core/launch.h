@@ -20,6 +20,14 @@ struct ErasedKernel {
   void (*call)(void (*run)(), const void* args, const LaunchContext& context);
 };
 
+template <class Args>
+ErasedKernel erased(const Kernel<Args>& kernel) {
+  const auto call = [](void (*run)(), const void* args, const LaunchContext& context) {
+    reinterpret_cast<typename Kernel<Args>::Function>(run)(*static_cast<const Args*>(args), context);
+  };
+  return {kernel.name, reinterpret_cast<void (*)()>(kernel.run), call};
+}
+
 void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device device);
 
 // Kernels that take arrays of 16 bits have `takes_half` in their arguments; no other is launched with them.
@@ -30,10 +38,7 @@ void launch(const Kernel<Args>& kernel, const Args& args, Device device) {
   static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
   if constexpr (requires { args.dtype; } && !requires { Args::takes_half; })
     if (is_half(args.dtype)) refuse_half(kernel.name);
-  const auto call = [](void (*run)(), const void* erased, const LaunchContext& context) {
-    reinterpret_cast<typename Kernel<Args>::Function>(run)(*static_cast<const Args*>(erased), context);
-  };
-  launch_erased({kernel.name, reinterpret_cast<void (*)()>(kernel.run), call}, &args, sizeof args, device);
+  launch_erased(erased(kernel), &args, sizeof args, device);
 }
 
 // Called with a kernel's name before each launch, where it is set: bindings know of locks that nothing here knows of.

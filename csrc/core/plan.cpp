@@ -4,8 +4,8 @@
 #include <chrono>
 #include <cstring>
 
-#include "core/allocator.h"
 #include "core/crew.h"
+#include "core/device_bytes.h"
 #include "core/error.h"
 #include "core/plan_fuse.h"
 #include "core/threads.h"
@@ -17,21 +17,6 @@ std::atomic<int> recordings{0};
 namespace {
 
 thread_local Recording* current_recording = nullptr;
-
-// A copy of some of the host's bytes on a device, outside of any plan's memory.
-struct DeviceBytes {
-  DeviceBytes(Device where, const void* from, size_t count)
-      : device(where), bytes(count), data(allocator(where).allocate(count)) {
-    backend(where).upload(where.index, data, from, count);
-  }
-  ~DeviceBytes() { allocator(device).release(data, bytes); }
-  DeviceBytes(const DeviceBytes&) = delete;
-  DeviceBytes& operator=(const DeviceBytes&) = delete;
-
-  const Device device;
-  const size_t bytes;
-  void* const data;
-};
 
 }  // namespace
 
@@ -117,7 +102,8 @@ void Plan::replay() {
     graph_->run([this](const LaunchContext& context) {
       go_through(context, [this](const auto& work, const PlanStep& step) {
         work();
-        backend(device_).end_launch(device_.index, step.name());
+        // Names are remembered for longer than the plan lives.
+        backend(device_).end_launch(device_.index, step.on_host() ? "host" : step.kernel.name);
       });
     });
     return;
@@ -226,18 +212,18 @@ void Recording::on_host(std::function<void()> work, const std::vector<const void
 void Recording::uploaded(const Array& x, const void* from, size_t bytes) {
   void* const to = x.data();
   const Device device = x.device();
+  const auto* first = static_cast<const std::byte*>(from);
+  const std::vector<std::byte> uploaded(first, first + bytes);
   if (device.type == DeviceType::cpu) {
-    const auto* first = static_cast<const std::byte*>(from);
-    const auto kept = std::make_shared<std::vector<std::byte>>(first, first + bytes);
-    on_host([=] { std::memcpy(to, kept->data(), bytes); }, {to});
-    plan_->steps_.back().uploaded = *kept;
-    plan_->steps_.back().upload_to = to;
+    on_host([=] { std::memcpy(to, uploaded.data(), bytes); }, {to});
   } else {
     // The bytes wait on the device, in memory of their own: a graph must not read the host's.
     const auto kept = std::make_shared<DeviceBytes>(device, from, bytes);
     on_host([=] { backend(device).copy(device.index, to, device.index, kept->data, bytes); }, {to});
     plan_->steps_.back().label = "copy of a table";
   }
+  plan_->steps_.back().uploaded = uploaded;
+  plan_->steps_.back().upload_to = to;
   if (const int table = block_at(reinterpret_cast<uintptr_t>(to)); table >= 0) tables_[table] = blocks_in(from, bytes);
 }
 

@@ -56,7 +56,7 @@ struct PlanStep {
   const void* upload_to = nullptr;
 
   // What fusing made: a table that the arguments point to; several steps as one, and its name.
-  std::shared_ptr<std::vector<std::byte>> table;
+  std::shared_ptr<const void> table;
   std::function<void(const LaunchContext&)> chain;
   std::string label;
 

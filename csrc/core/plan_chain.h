@@ -3,13 +3,17 @@
 
 #include <vector>
 
+#include "core/kernel_table.h"
 #include "core/plan.h"
 
 namespace nn {
 
-// Joins runs of elementwise steps over the same number of adjacent elements: a block of elements at a time goes through
-// all kernels of the run. The kernels are those of the steps, so the bits are too. Arrays that only the run itself uses
-// become a piece of working memory that stays in the cache.
-void chain_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks);
+// Joins runs of elementwise steps over the same number of adjacent elements. The bits are those of the steps. Arrays
+// that only the run itself uses never reach memory.
+//
+// On the CPU a block of elements at a time goes through the kernels of the steps, and such arrays become a piece of
+// working memory that stays in the cache. Where the table has a kernel for chains, the steps become its program, and
+// such arrays stay in registers.
+void chain_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks, const ElementwiseKernels& kernels);
 
 }  // namespace nn

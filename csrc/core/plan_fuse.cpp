@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/device_bytes.h"
 #include "core/kernel_table.h"
 #include "core/plan_chain.h"
 
@@ -29,7 +30,8 @@ bool dropped(const PlanStep& step) { return step.on_host() && !step.host; }
 struct Fuser {
   std::vector<PlanStep>& steps;
   const std::vector<PlanBlock>& blocks;
-  const KernelTable& table;
+  const KernelTable& kernels;
+  const Device device;
 
   bool touches(const PlanStep& step, int block) const {
     return std::any_of(step.operands.begin(), step.operands.end(), [=](auto& x) { return x.block == block; });
@@ -69,7 +71,7 @@ struct Fuser {
   }
 
   void zero_then_add(size_t i) {
-    if (dropped(steps[i]) || !runs(steps[i], table.elementwise.fill)) return;
+    if (dropped(steps[i]) || !runs(steps[i], kernels.elementwise.fill)) return;
     const FillArgs fill = args_of<FillArgs>(steps[i]);
     if (!is_whole(fill.loop) || fill.real != 0 || std::signbit(fill.real) || fill.integer != 0) return;
     const int block = block_of(steps[i], fill.loop.data[0]);
@@ -101,11 +103,11 @@ struct Fuser {
 
   bool writer(PlanStep& step, Writer& w) const {
     if (dropped(step)) return false;
-    if (runs(step, table.gemm.gemm)) {
+    if (runs(step, kernels.gemm.gemm)) {
       GemmArgs& a = args_of<GemmArgs>(step);
       if (a.batch_ndim != 0 || a.c_col != 1 || (a.c_row != a.N && a.M != 1)) return false;
       w = {a.dtype, a.M * a.N, &a.c, &a.activation, a.accumulate};
-    } else if (runs(step, table.conv.forward)) {
+    } else if (runs(step, kernels.conv.forward)) {
       ConvArgs& a = args_of<ConvArgs>(step);
       const auto& out = a.geometry.out;
       w = {a.dtype, a.geometry.N * a.geometry.K * out[0] * out[1] * out[2], &a.y, &a.activation, false};
@@ -143,52 +145,70 @@ struct Fuser {
   }
 
   // A step's table was written into an array by the step before it. As a part of the plan it needs no copying, and
-  // tables of one algorithm can be joined: parameters share nothing, and each row has its own settings.
+  // tables of one algorithm can be joined, where no parameter is in both: each row has its own settings.
   void optimizers() {
     size_t last = steps.size();
+    std::vector<OptimTensor> table;  // of the last one
     for (size_t i = 0; i < steps.size(); ++i) {
       if (dropped(steps[i]) || !is_optimizer(steps[i])) continue;
       OptimArgs& args = args_of<OptimArgs>(steps[i]);
       const size_t bytes = static_cast<size_t>(args.count) * sizeof(OptimTensor);
       if (i == 0 || steps[i - 1].uploaded.size() != bytes || steps[i - 1].upload_to != args.tensors) continue;
-      auto rows = std::make_shared<std::vector<std::byte>>(steps[i - 1].uploaded);
-      if (last < i && steps[last].kernel.run == steps[i].kernel.run && next_to(last, i)) {
+      std::vector<OptimTensor> rows(static_cast<size_t>(args.count));
+      std::memcpy(rows.data(), steps[i - 1].uploaded.data(), bytes);
+      drop(steps[i - 1]);
+      if (last < i && steps[last].kernel.run == steps[i].kernel.run && next_to(last, i) && !share(table, rows)) {
         OptimArgs& before = args_of<OptimArgs>(steps[last]);
-        auto joined = std::make_shared<std::vector<std::byte>>(*steps[last].table);
-        joined->insert(joined->end(), rows->begin(), rows->end());
-        auto* const all = reinterpret_cast<OptimTensor*>(joined->data());
-        for (int64_t r = before.count; r < before.count + args.count; ++r) all[r].first_block += before.blocks;
-        before = {all, before.count + args.count, before.blocks + args.blocks};
-        steps[last].table = joined;
+        for (OptimTensor& row : rows) row.first_block += before.blocks;
+        table.insert(table.end(), rows.begin(), rows.end());
+        before = {nullptr, before.count + args.count, before.blocks + args.blocks};
         steps[last].operands.insert(steps[last].operands.end(), steps[i].operands.begin(), steps[i].operands.end());
         drop(steps[i]);
       } else {
-        args.tensors = reinterpret_cast<const OptimTensor*>(rows->data());
-        steps[i].table = rows;
+        table = std::move(rows);
         last = i;
       }
-      drop(steps[i - 1]);
+      args_of<OptimArgs>(steps[last]).tensors = keep(steps[last], table);
     }
   }
 
-  // Whether step j comes right after step i, but for the writing of its table.
+  static bool share(const std::vector<OptimTensor>& a, const std::vector<OptimTensor>& b) {
+    for (const OptimTensor& x : a)
+      for (const OptimTensor& y : b)
+        if (x.param == y.param) return true;
+    return false;
+  }
+
+  // The table as a part of the step, where its kernel reads it.
+  const OptimTensor* keep(PlanStep& step, const std::vector<OptimTensor>& table) const {
+    if (device.type == DeviceType::cpu) {
+      const auto kept = std::make_shared<std::vector<OptimTensor>>(table);
+      step.table = kept;
+      return kept->data();
+    }
+    const auto kept = std::make_shared<DeviceBytes>(device, table.data(), table.size() * sizeof(OptimTensor));
+    step.table = kept;
+    return static_cast<const OptimTensor*>(kept->data);
+  }
+
+  // Whether step j comes right after step i.
   bool next_to(size_t i, size_t j) const {
-    for (size_t k = i + 1; k + 1 < j; ++k)
+    for (size_t k = i + 1; k < j; ++k)
       if (!dropped(steps[k])) return false;
     return true;
   }
 
   bool is_optimizer(const PlanStep& step) const {
-    const OptimKernels& o = table.optim;
+    const OptimKernels& o = kernels.optim;
     for (const Kernel<OptimArgs>* k :
          {&o.sgd, &o.adagrad, &o.rmsprop, &o.adam, &o.adamax, &o.nadam, &o.radam, &o.adadelta, &o.asgd, &o.rprop})
       if (runs(step, *k)) return true;
     return false;
   }
 
-  const Kernel<BinaryArgs>& add() const { return table.elementwise.binary[0]; }
+  const Kernel<BinaryArgs>& add() const { return kernels.elementwise.binary[0]; }
   const Kernel<UnaryArgs>& relu() const {
-    const Kernel<UnaryArgs>* kernel = table.elementwise.unary;
+    const Kernel<UnaryArgs>* kernel = kernels.elementwise.unary;
     while (std::strcmp(kernel->name, "relu") != 0) ++kernel;
     return *kernel;
   }
@@ -205,12 +225,12 @@ struct Fuser {
 }  // namespace
 
 void fuse_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blocks, Device device) {
-  Fuser fuser{steps, blocks, kernels(device)};
+  Fuser fuser{steps, blocks, kernels(device), device};
   for (size_t i = 0; i < steps.size(); ++i) fuser.zero_then_add(i);
   for (size_t i = 0; i < steps.size(); ++i) fuser.relu_into_writer(i);
-  if (device.type == DeviceType::cpu) fuser.optimizers();
+  fuser.optimizers();
   std::erase_if(steps, dropped);
-  if (device.type == DeviceType::cpu) chain_steps(steps, blocks);
+  chain_steps(steps, blocks, kernels(device).elementwise);
 }
 
 }  // namespace nn

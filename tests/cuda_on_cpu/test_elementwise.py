@@ -1,5 +1,5 @@
-"""What moves over memory on CUDA, element by element: elementwise_test.cpp and strided_test.cpp under the address
-sanitizer, and the latter under the race detector."""
+"""What moves over memory on CUDA, element by element: elementwise_test.cpp, chain_program_test.cpp and strided_test.cpp
+under the address sanitizer, and the last under the race detector."""
 
 import pytest
 
@@ -52,3 +52,23 @@ SEEDED_MOVES = {
 def test_seeded_moves_are_found(builders, mistake):
     kind, file, right, seeded = SEEDED_MOVES[mistake]
     expect_found(builders, MOVES, Mistake(kind, file, "strided_move.cu", right, seeded))
+
+
+CHAINS = ["csrc/core/plan_program.cpp", "tests/cuda_on_cpu/chain_program_test.cpp"]
+
+
+def test_chains_are_right(builders):
+    expect_right(builders("address").program(CHAINS))
+
+
+# file, what is right there, the mistake instead
+SEEDED_CHAINS = {
+    "elements beyond the end": ("chain.cuh", "if (turn < place.left) {", "if (turn < kLanes) {"),
+    "packs that are not aligned": ("chain.cuh", "% (element * kLanes < 16 ? element * kLanes : 16) == 0", "% 1 == 0"),
+}
+
+
+@pytest.mark.parametrize("mistake", SEEDED_CHAINS)
+def test_seeded_chains_are_found(builders, mistake):
+    file, right, seeded = SEEDED_CHAINS[mistake]
+    expect_found(builders, CHAINS, Mistake("address", file, CHAINS[-1], right, seeded))

@@ -1,0 +1,292 @@
+"""Elementwise steps in a row on CUDA become one launch (csrc/core/plan_chain.cpp, cuda/chain.cuh): with the bits of the
+launches that it replaces, in the plan and in eager execution."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nncore as nc
+from nncore import _core, nn
+from nncore.nn import functional as F
+from nncore.ops.apply import native
+
+pytestmark = pytest.mark.skipif(not nc.cuda.is_available(), reason="there is no GPU")
+
+PARAMS = {
+    "logistic": (1.5, 0.5, 0.25),
+    "leaky_relu": (0.1,),
+    "elu": (1.3,),
+    "celu": (0.7,),
+    "softplus": (1.5, 2.0),
+    "hardtanh": (-0.5, 0.75),
+    "clamp": (-1.0, 0.5),
+    "hardshrink": (0.4,),
+    "softshrink": (0.3,),
+    "threshold": (0.1, -2.0),
+    "huber": (0.6, 1.25),
+}
+# fmt: off
+UNARY = [
+    "neg", "abs", "sign", "square", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt",
+    "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "erf", "floor", "ceil", "round",
+    "trunc", "relu", "sigmoid", "logistic", "tanh", "leaky_relu", "elu", "celu", "selu", "gelu", "gelu_tanh", "silu",
+    "softplus", "logsigmoid", "mish", "softsign", "tanhshrink", "hardtanh", "clamp", "hardswish", "hardsigmoid",
+    "hardshrink", "softshrink", "threshold", "huber",
+]
+# fmt: on
+BACKWARD = [name for name in UNARY if hasattr(_core, name + "_backward")]
+ARITHMETIC = ["add", "sub", "mul", "div", "pow", "maximum", "minimum", "atan2", "fmod", "remainder", "floor_divide"]
+PREDICATES = ["eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor"]
+BITWISE = ["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"]
+# Operations of integers too.
+WHOLE = ["neg", "abs", "sign", "square", "floor", "ceil", "round", "trunc", "relu", "hardtanh", "clamp", "threshold"]
+
+COUNTS = [1, 6, 1023]
+SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-42, -3.0, 5.0, 1e6, -1e30]
+
+
+def test_the_lists_are_those_of_the_kernels():
+    text = (Path(__file__).parents[2] / "csrc/math/elementwise.h").read_text()
+    counts = [len(found.split(",")) for found in re.findall(r"Ops =\s*List<(.*?)>", text, re.DOTALL)]
+    assert counts == [len(UNARY), len(ARITHMETIC) + len(PREDICATES) + len(BITWISE)]
+
+
+def drawn(count, seed, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    if np.issubdtype(dtype, np.integer):
+        return nc.from_numpy(rng.integers(0 if dtype == np.uint8 else -40, 40, count).astype(dtype)).cuda()
+    values = (2 * rng.standard_normal(count)).astype(dtype)
+    values[7 : 7 + len(SPECIAL)] = SPECIAL[: max(0, count - 7)]
+    return nc.from_numpy(values[rng.permutation(count)]).cuda()
+
+
+def bits(results):
+    results = results if isinstance(results, tuple) else (results,)
+    return [t.detach().cpu().numpy().tobytes() for t in results]
+
+
+def replayed(function, args, fuse, monkeypatch, restore):
+    monkeypatch.setenv("NNCORE_FUSE", fuse)
+    restore()
+    run = nc.capture(function)
+    found = [bits(run(*args)) for _ in range(4)]
+    (plan,) = run.plans
+    return found, [row.kernel for row in plan.launches()]
+
+
+def joined(function, *args, monkeypatch, restore=lambda: None):
+    """The launches without and with joining, after a check that the bits are those of running the function."""
+    restore()
+    plain = [bits(function(*args)) for _ in range(4)]
+    apart, apart_launches = replayed(function, args, "0", monkeypatch, restore)
+    together, launches = replayed(function, args, "1", monkeypatch, restore)
+    assert apart == plain
+    assert together == plain
+    return apart_launches, launches
+
+
+def unary(name, x):
+    return native(getattr(_core, name), x, params=PARAMS.get(name, ()))
+
+
+def backward(name, gy, saved):
+    return native(getattr(_core, name + "_backward"), gy, saved, params=PARAMS.get(name, ()))
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", UNARY)
+def test_unary(name, dtype, count, monkeypatch):
+    x, y = drawn(count, 0, dtype), drawn(count, 1, dtype)
+    apart, launches = joined(lambda x, y: unary(name, x * 1.25) * y, x, y, monkeypatch=monkeypatch)
+    assert apart == ["mul", name, "mul"]
+    assert launches == [f"mul + {name} + mul"]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", BACKWARD)
+def test_backward(name, dtype, count, monkeypatch):
+    gy, saved = drawn(count, 2, dtype), drawn(count, 3, dtype)
+    _, launches = joined(lambda g, s: g + backward(name, g * 0.5, s), gy, saved, monkeypatch=monkeypatch)
+    assert launches == [f"mul + {name} + add"]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32, np.int64, np.uint8])
+@pytest.mark.parametrize("name", ARITHMETIC + PREDICATES + BITWISE)
+def test_binary(name, dtype, count, monkeypatch):
+    whole = np.issubdtype(dtype, np.integer)
+    if (name in BITWISE and not whole) or (name in ("div", "atan2") and whole):
+        pytest.skip("not defined for this dtype")
+    x, y = drawn(count, 4, dtype), drawn(count, 5, dtype)
+    if whole and name in ("fmod", "remainder", "floor_divide"):
+        y = y.abs() + 1
+    op, number = getattr(_core, name), 3 if whole else 2.5
+
+    def run(x, y):
+        with_array, with_number, number_first = native(op, x, y), native(op, x, number), native(op, number, y)
+        if name in PREDICATES:
+            return nc.where(with_array, x, y), with_number & number_first, with_array
+        return with_array + with_number * number_first, with_array
+
+    apart, launches = joined(run, x, y, monkeypatch=monkeypatch)
+    assert len(launches) < len(apart)
+    assert launches[-1].startswith(f"{name} + {name} + {name} + ")
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
+@pytest.mark.parametrize("name", WHOLE)
+def test_unary_of_integers(name, dtype, count, monkeypatch):
+    x = drawn(count, 6, dtype)
+    _, launches = joined(lambda x: unary(name, x + 2) * 3, x, monkeypatch=monkeypatch)
+    assert launches == [f"add + {name} + mul"]
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_booleans(count, monkeypatch):
+    x, y = drawn(count, 7), drawn(count, 8)
+
+    def run(x, y):
+        mask = (x < y) & (x > -1) | (y != y) ^ (x == 0)
+        return nc.where(mask, x, y * 2), mask, mask.to(nc.float32) * 2, (x * mask).to(nc.bool)
+
+    _, launches = joined(run, x, y, monkeypatch=monkeypatch)
+    assert len(launches) == 1
+
+
+@pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("half", [nc.float16, nc.bfloat16])
+def test_roundings_to_halves_and_bytes(half, count, monkeypatch):
+    x = drawn(count, 9)
+    byte = drawn(count, 10, np.uint8)
+
+    def run(x, byte):
+        positive, low = (x > 0).to(half), (x * 3).to(half)
+        return positive, low, low.to(nc.float32) - x, byte.to(nc.float32) / 255 - 0.5
+
+    _, launches = joined(run, x, byte, monkeypatch=monkeypatch)
+    assert len(launches) == 1
+
+
+def test_more_values_than_registers(monkeypatch):
+    """Seven intermediate results live at once: what has no slot goes through memory."""
+
+    def run(x, y):
+        a, b, c, d = x + 1, x * y, y - 3, x.exp()
+        e, f, g = x * x, y.tanh(), x / y
+        return ((a * b + c * d) * (e - f) + g) * (a + b) * (c + d) * (e + f)
+
+    x, y = drawn(777, 11), drawn(777, 12)
+    apart, launches = joined(run, x, y, monkeypatch=monkeypatch)
+    assert len(launches) == 2  # of 16 links at most
+    assert len(apart) == 19
+
+
+def test_memory_in_place_and_arrays_that_are_read_again(monkeypatch):
+    w, m = nc.zeros(515, device="cuda"), nc.zeros(515, device="cuda")
+
+    def restore():
+        w.fill_(0.5)
+        m.fill_(-1.0)
+
+    def run(x):
+        before = w * 2
+        m.mul_(0.9).add_(x)
+        w.sub_(m * 0.1)
+        m.mul_(2)
+        return before, w + 0, x + before
+
+    x = drawn(515, 13)
+    apart, launches = joined(run, x, monkeypatch=monkeypatch, restore=restore)
+    assert len(launches) == 1 < len(apart)
+
+
+def test_a_single_value_for_all_and_parts_of_arrays(monkeypatch):
+    x, scale = drawn(1026, 14), drawn(1, 15)
+
+    def run(x, scale):
+        part = x[1:1025]  # begins off the multiples of 16 bytes
+        return (part * scale[0] + 1).sigmoid() - part
+
+    _, launches = joined(run, x, scale, monkeypatch=monkeypatch)
+    assert launches == ["mul + add + sigmoid + sub"]
+
+
+def test_what_does_not_fit_stays_apart(monkeypatch):
+    x = drawn(120 * 120, 16).view(120, 120)
+    _, launches = joined(lambda x: (x + x.T).exp() * x[:, :1], x, monkeypatch=monkeypatch)
+    assert launches == ["add", "exp", "mul"]
+
+    # The second step reads neighbours of what the first one writes, which other threads may not have written yet.
+    y = nc.zeros(65, device="cuda")
+
+    def shifted(x):
+        y[:64].copy_(x[:64]).mul_(2)
+        return y[1:65] + 1
+
+    joined(shifted, drawn(65, 17), monkeypatch=monkeypatch, restore=lambda: y.fill_(1))
+    # Other dtypes and other lengths end a chain.
+    _, launches = joined(lambda x: (x.double() * 2, x[:5] + 1), drawn(65, 18), monkeypatch=monkeypatch)
+    assert len(launches) == 3
+
+
+def test_the_backward_of_a_network(monkeypatch):
+    model = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 16), nn.SiLU(), nn.Linear(16, 4)).cuda()
+    x, target = nc.randn(6, 8, device="cuda"), nc.randn(6, 4, device="cuda")
+
+    def step(x, target):
+        y = model(x)
+        loss = (F.smooth_l1_loss(y, target) + 0.1 * y.square().mean()).sqrt()
+        return loss.detach(), *nc.autograd.grad(loss, [*model.parameters()])
+
+    apart, launches = joined(step, x, target, monkeypatch=monkeypatch)
+    assert any(" + " in name for name in launches)
+    assert len(launches) < len(apart)
+
+
+def test_optimizers_of_one_kind_step_together(monkeypatch):
+    first, second = nn.Linear(4, 3).cuda(), nn.Linear(3, 2).cuda()
+    parameters = [*first.parameters(), *second.parameters()]
+    one = nc.optim.SGD(first.parameters(), lr=0.1, momentum=0.9)
+    two = nc.optim.SGD(second.parameters(), lr=0.01)
+    start = [p.detach().clone() for p in parameters]
+
+    def restore():
+        for p, s in zip(parameters, start, strict=True):
+            p.data.copy_(s)
+        for state in one.state.values():
+            state["momentum_buffer"].zero_()
+
+    def run(x):
+        one.zero_grad()
+        two.zero_grad()
+        loss = second(first(x)).square().mean()
+        loss.backward()
+        one.step()
+        two.step()
+        return loss.detach(), *(p.detach() for p in parameters)
+
+    apart, launches = joined(run, nc.randn(6, 4, device="cuda"), monkeypatch=monkeypatch, restore=restore)
+    assert apart.count("sgd") == 2
+    assert launches.count("sgd") == 1
+    assert "copy of a table" not in launches
+
+
+def test_optimizers_of_one_parameter_step_in_turn(monkeypatch):
+    w = nn.Parameter(nc.ones(5, device="cuda"))
+    one, two = nc.optim.SGD([w], lr=0.1), nc.optim.SGD([w], lr=0.01)
+
+    def run(x):
+        w.grad = None
+        (w * x).square().sum().backward()
+        one.step()
+        two.step()
+        return w.detach()
+
+    restore = lambda: w.data.fill_(1)  # noqa: E731
+    _, launches = joined(run, nc.randn(5, device="cuda"), monkeypatch=monkeypatch, restore=restore)
+    assert launches.count("sgd") == 2
