@@ -60,13 +60,13 @@ struct alignas(16) Bytes16 {
 // body(T{}) for the widest T that the elements can be moved by; the lines are made to fit.
 template <class Body>
 void with_unit(DType dtype, Lines& lines, const Body& body) {
-  with_type(dtype, [&]<class T>(T) {
-    constexpr int64_t kSize = sizeof(T);
-    if (widen(lines, kSize, 16)) return body(Bytes16{});
-    if (kSize == 8 || widen(lines, kSize, 8)) return body(uint64_t{});
-    if (kSize == 4 || widen(lines, kSize, 4)) return body(uint32_t{});
-    body(uint8_t{});
-  });
+  int64_t size = 0;
+  with_any_type(dtype, [&]<class T>(T) { size = sizeof(T); });
+  if (widen(lines, size, 16)) return body(Bytes16{});
+  if (size == 8 || widen(lines, size, 8)) return body(uint64_t{});
+  if (size == 4 || widen(lines, size, 4)) return body(uint32_t{});
+  if (size == 2) return body(uint16_t{});
+  body(uint8_t{});
 }
 
 template <class Args>

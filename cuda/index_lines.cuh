@@ -112,6 +112,7 @@ template <class Index, class Body>
 __device__ __forceinline__ void walk_lines(const Lines& l, Index total, const Body& body) {
   const Index width = static_cast<Index>(l.width), count = static_cast<Index>(l.count);
   const Index step = static_cast<Index>(gridDim.x) * kThreads;
+#pragma unroll 1
   for (Index n = static_cast<Index>(blockIdx.x) * kThreads + threadIdx.x; n < total; n += step) {
     const Index q = n / width, j = n - q * width, o = q / count, i = q - o * count;
     int64_t place[3];

@@ -3,13 +3,13 @@
 // The idea: forward, a thread for each output adds up its window; where one window is the whole plane, a team of
 // threads (cuda/teams.cuh) does. Backward, the gradients are divided first, into working memory; then a thread for each
 // input adds up those of the windows that hold it, so nothing is added from several threads and the order is fixed.
-// Windows of float32 that pave the plane, of which the divisor is a power of 2, have kernels of their own
+// Windows that pave the plane, of which the divisor is a power of 2, have kernels of their own
 // (cuda/pool_paving.cuh): forward those of 2 x 2, backward all, in one pass. Parallel: all elements. Bound: memory
 // bandwidth; the windows' overlap is read from the first-level cache.
 #include "cuda/pool_kernels.h"
 #include "cuda/pool_paving.cuh"
 #include "cuda/pool_plane.cuh"
-#include "cuda/teams.cuh"
+#include "cuda/stored.cuh"
 
 namespace nn::cuda {
 namespace {
@@ -26,36 +26,39 @@ struct WindowDivisor {
   }
 };
 
-template <class T, class I>
-__global__ void __launch_bounds__(kThreads) avg_kernel(PoolPlane<I> p, WindowDivisor divisor, const T* x, T* y) {
+template <class A, class I, class X = typename A::Stored>
+__global__ void __launch_bounds__(kThreads) avg_kernel(A as, PoolPlane<I> p, WindowDivisor divisor, const X* x, X* y) {
+  using T = typename A::Value;
   const PoolAxis<I>&depth = p.axis[0], &height = p.axis[1], &width = p.axis[2];
   each_element<I>(p.planes * p.out_plane(), [&](I o) {
     const Position<I> at = position(o, depth.out, height.out, width.out);
     const PoolWindow<I> d = pool_window(depth, at.d), h = pool_window(height, at.h), w = pool_window(width, at.w);
-    const T* const plane = x + at.plane * p.in_plane();
+    const X* const plane = x + at.plane * p.in_plane();
     T total = T(0);
     for (I i = d.begin; i < d.end; ++i)
       for (I j = h.begin; j < h.end; ++j) {
         T row = T(0);
-        for (I k = w.begin; k < w.end; ++k) row += plane[(i * height.in + j) * width.in + k];
+        for (I k = w.begin; k < w.end; ++k) row += as.value(plane[(i * height.in + j) * width.in + k]);
         total += row;
       }
-    y[o] = total / divisor.of<T>(d, h, w);
+    y[o] = as.stored(total / divisor.of<T>(d, h, w));
   });
 }
 
-template <class T, class I>
+template <class A, class I, class T = typename A::Value>
 __global__ void __launch_bounds__(kThreads)
-    divide_kernel(PoolPlane<I> p, WindowDivisor divisor, const T* gy, T* divided) {
+    divide_kernel(A as, PoolPlane<I> p, WindowDivisor divisor, const typename A::Stored* gy, T* divided) {
   const PoolAxis<I>&depth = p.axis[0], &height = p.axis[1], &width = p.axis[2];
   each_element<I>(p.planes * p.out_plane(), [&](I o) {
     const Position<I> at = position(o, depth.out, height.out, width.out);
-    divided[o] = gy[o] / divisor.of<T>(pool_window(depth, at.d), pool_window(height, at.h), pool_window(width, at.w));
+    const PoolWindow<I> d = pool_window(depth, at.d), h = pool_window(height, at.h), w = pool_window(width, at.w);
+    divided[o] = as.value(gy[o]) / divisor.of<T>(d, h, w);
   });
 }
 
-template <class T, class I>
-__global__ void __launch_bounds__(kThreads) spread_kernel(PoolPlane<I> p, T* gx, const T* divided) {
+template <class A, class I, class T = typename A::Value>
+__global__ void __launch_bounds__(kThreads)
+    spread_kernel(A as, PoolPlane<I> p, typename A::Stored* gx, const T* divided) {
   const PoolAxis<I>&depth = p.axis[0], &height = p.axis[1], &width = p.axis[2];
   each_element<I>(p.planes * p.in_plane(), [&](I i) {
     const Position<I> at = position(i, depth.in, height.in, width.in);
@@ -65,7 +68,7 @@ __global__ void __launch_bounds__(kThreads) spread_kernel(PoolPlane<I> p, T* gx,
     for (I a = d.begin; a < d.end; ++a)
       for (I b = h.begin; b < h.end; ++b)
         for (I c = w.begin; c < w.end; ++c) total += plane[(a * height.out + b) * width.out + c];
-    gx[i] = total;
+    gx[i] = as.stored(total);
   });
 }
 
@@ -76,26 +79,26 @@ struct Add {
   }
 };
 
-template <class Team, class T>
+template <class Team, class A, class X = typename A::Stored, class T = typename A::Value>
 __global__ void __launch_bounds__(kThreads)
-    avg_plane_kernel(Team team, Rows rows, T divisor, bool aligned, const T* x, T* y) {
+    avg_plane_kernel(Team team, A as, Rows rows, T divisor, bool aligned, const X* x, X* y) {
   each_row(team, rows, [&](const Row& row) {
     T sum = T(0);
     each_pack<T>(team, row, [&](auto count, int64_t c) {
       constexpr int kCount = decltype(count)::value;
-      const Pack<T, kCount> v = load_pack<kCount>(x + row.at(c), aligned);
+      const Pack<T, kCount> v = load_values<kCount>(as, x + row.at(c), aligned);
 #pragma unroll
       for (int k = 0; k < kCount; ++k) sum += v.at[k];
     });
     const T total = team.reduce(sum, Add{});
-    if (row.live && team.rank() == 0) y[row.index] = total / divisor;
+    if (row.live && team.rank() == 0) y[row.index] = as.stored(total / divisor);
   });
 }
 
-template <int kOutputs>
+template <int kOutputs, class A, class X = typename A::Stored>
 __global__ void __launch_bounds__(kThreads)
-    avg_square_kernel(Paving p, float scale, bool aligned, const float* x, float* y) {
-  each_square<kOutputs>(p, aligned, x, [&](uint32_t o, uint32_t, const auto& upper, const auto& lower) {
+    avg_square_kernel(A as, Paving p, float scale, bool aligned, const X* x, X* y) {
+  each_square<kOutputs>(as, p, aligned, x, [&](uint32_t o, uint32_t, const auto& upper, const auto& lower) {
     Pack<float, kOutputs> mean;
 #pragma unroll
     for (int k = 0; k < kOutputs; ++k) {
@@ -103,17 +106,18 @@ __global__ void __launch_bounds__(kThreads)
       const float below = 0.0f + lower.at[2 * k] + lower.at[2 * k + 1];
       mean.at[k] = (0.0f + above + below) * scale;
     }
-    *reinterpret_cast<Pack<float, kOutputs>*>(y + o) = mean;
+    store_values<kOutputs>(as, y + o, mean, true);
   });
 }
 
-__global__ void __launch_bounds__(kThreads) avg_pave_kernel(Paving p, float scale, float* gx, const float* gy) {
-  pave(p, gx, [&](uint32_t o, uint32_t) { return 0.0f + gy[o] * scale; });
+template <class A, class X = typename A::Stored>
+__global__ void __launch_bounds__(kThreads) avg_pave_kernel(A as, Paving p, float scale, X* gx, const X* gy) {
+  pave(as, p, gx, [&](uint32_t o, uint32_t) { return 0.0f + as.value(gy[o]) * scale; });
 }
 
 // What sums are multiplied by where windows pave the plane, if that is exact: 1 over a power of 2. 0 otherwise.
 float paving_scale(const AvgPoolArgs& a) {
-  if (a.dtype != DType::float32 || !is_paving(a.geometry)) return 0.0f;
+  if (a.dtype == DType::float64 || !is_paving(a.geometry)) return 0.0f;
   const int64_t divisor = a.divisor != 0 ? a.divisor : a.geometry.kernel[1] * a.geometry.kernel[2];
   const bool exact = 0 < divisor && divisor < (int64_t{1} << 30) && (divisor & (divisor - 1)) == 0;
   return exact ? 1.0f / static_cast<float>(divisor) : 0.0f;
@@ -126,35 +130,53 @@ bool is_global(const PoolGeometry& g) {
   return global;
 }
 
+// Elements of 16 bits by way of float32: forward x is read and y written, backward the other way round.
+void by_float32(const AvgPoolArgs& a, void (*run)(const AvgPoolArgs&, const LaunchContext&), const LaunchContext& ctx) {
+  const FloatCopy x(a.dtype, a.x, a.geometry.planes * volume(a.geometry.in), ctx);
+  const FloatCopy y(a.dtype, a.y, a.geometry.planes * volume(a.geometry.out), ctx);
+  AvgPoolArgs wide = a;
+  wide.dtype = DType::float32;
+  wide.x = x.memory.data, wide.y = y.memory.data;
+  run == run_avg_forward ? x.read(a.x) : y.read(a.y);
+  run(wide, ctx);
+  run == run_avg_forward ? y.write(a.y) : x.write(a.x);
+}
+
 }  // namespace
 
 void run_avg_forward(const AvgPoolArgs& a, const LaunchContext& ctx) {
   const int64_t count = a.geometry.planes * volume(a.geometry.out);
   if (count == 0) return;
+  if (is_half(a.dtype) && !is_narrow(a.geometry)) return by_float32(a, run_avg_forward, ctx);
   const WindowDivisor divisor{a.divisor, a.count_include_pad};
-  with_floating(a.dtype, [&]<class T>(T) {
+  with_stored(a.dtype, [&]<class A>(const A& as) {
+    using X = typename A::Stored;
+    using T = typename A::Value;
+    const X* const x = static_cast<const X*>(a.x);
+    X* const y = static_cast<X*>(a.y);
     if (is_global(a.geometry)) {
       const Rows rows{a.geometry.planes, volume(a.geometry.in), 1};
       const T whole = static_cast<T>(a.divisor != 0 ? a.divisor : rows.n);
       return with_team<T>(rows, [&]<class Team>(const Team& team, unsigned blocks) {
-        const auto kernel = avg_plane_kernel<Team, T>;
-        NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, whole, are_aligned(a.x), static_cast<const T*>(a.x),
-                  static_cast<T*>(a.y));
+        if constexpr (Team::adjacent) {
+          const auto kernel = avg_plane_kernel<Team, A>;
+          NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, as, rows, whole, are_aligned(a.x), x, y);
+        }
       });
     }
-    const float scale = paving_scale(a);
-    if (scale != 0 && is_paving_by_2(a.geometry)) {
-      const bool pairs = takes_pairs(a.geometry, are_aligned(a.x, a.y));
-      const auto kernel = pairs ? avg_square_kernel<2> : avg_square_kernel<1>;
-      NN_LAUNCH(kernel, blocks_for(pairs ? count / 2 : count), kThreads, 0, ctx, Paving(a.geometry), scale,
-                are_aligned(a.x) && a.geometry.in[2] % 2 == 0, static_cast<const float*>(a.x),
-                static_cast<float*>(a.y));
-      return;
+    if constexpr (sizeof(X) <= sizeof(float)) {
+      const float scale = paving_scale(a);
+      if (scale != 0 && is_paving_by_2(a.geometry)) {
+        const bool pairs = takes_pairs(a.geometry, are_aligned(a.x, a.y));
+        const auto kernel = pairs ? avg_square_kernel<2, A> : avg_square_kernel<1, A>;
+        NN_LAUNCH(kernel, blocks_for(pairs ? count / 2 : count), kThreads, 0, ctx, as, Paving(a.geometry), scale,
+                  are_aligned(a.x) && a.geometry.in[2] % 2 == 0, x, y);
+        return;
+      }
     }
-    with_counter(a.geometry, [&]<class I>(I) {
-      const auto kernel = avg_kernel<T, I>;
-      NN_LAUNCH(kernel, blocks_for(count), kThreads, 0, ctx, PoolPlane<I>(a.geometry), divisor,
-                static_cast<const T*>(a.x), static_cast<T*>(a.y));
+    with_counter<X>(a.geometry, [&]<class I>(I) {
+      const auto kernel = avg_kernel<A, I>;
+      NN_LAUNCH(kernel, blocks_for(count), kThreads, 0, ctx, as, PoolPlane<I>(a.geometry), divisor, x, y);
     });
   });
 }
@@ -162,24 +184,31 @@ void run_avg_forward(const AvgPoolArgs& a, const LaunchContext& ctx) {
 void run_avg_backward(const AvgPoolArgs& a, const LaunchContext& ctx) {
   const int64_t count = a.geometry.planes * volume(a.geometry.in);
   if (count == 0) return;
-  const float scale = paving_scale(a);
-  if (scale != 0 && are_aligned(a.x)) {
-    NN_LAUNCH(avg_pave_kernel, blocks_for(ceil_div(count, int64_t{4})), kThreads, 0, ctx, Paving(a.geometry), scale,
-              static_cast<float*>(a.x), static_cast<const float*>(a.y));
-    return;
-  }
+  if (is_half(a.dtype) && !is_narrow(a.geometry)) return by_float32(a, run_avg_backward, ctx);
   const WindowDivisor divisor{a.divisor, a.count_include_pad};
-  with_floating(a.dtype, [&]<class T>(T) {
+  with_stored(a.dtype, [&]<class A>(const A& as) {
+    using X = typename A::Stored;
+    using T = typename A::Value;
+    X* const gx = static_cast<X*>(a.x);
+    const X* const gy = static_cast<const X*>(a.y);
+    if constexpr (sizeof(X) <= sizeof(float)) {
+      const float scale = paving_scale(a);
+      if (scale != 0 && are_aligned(a.x)) {
+        const auto kernel = avg_pave_kernel<A>;
+        const unsigned blocks = blocks_for(ceil_div(count, int64_t{4}));
+        NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, as, Paving(a.geometry), scale, gx, gy);
+        return;
+      }
+    }
     const int64_t out = a.geometry.planes * volume(a.geometry.out);
     const Workspace memory(static_cast<size_t>(out) * sizeof(T), ctx);
     T* const divided = static_cast<T*>(memory.data);
-    with_counter(a.geometry, [&]<class I>(I) {
+    with_counter<X>(a.geometry, [&]<class I>(I) {
       const PoolPlane<I> plane(a.geometry);
-      const auto divide = divide_kernel<T, I>;
-      if (out > 0)
-        NN_LAUNCH(divide, blocks_for(out), kThreads, 0, ctx, plane, divisor, static_cast<const T*>(a.y), divided);
-      const auto spread = spread_kernel<T, I>;
-      NN_LAUNCH(spread, blocks_for(count), kThreads, 0, ctx, plane, static_cast<T*>(a.x), divided);
+      const auto divide = divide_kernel<A, I>;
+      if (out > 0) NN_LAUNCH(divide, blocks_for(out), kThreads, 0, ctx, as, plane, divisor, gy, divided);
+      const auto spread = spread_kernel<A, I>;
+      NN_LAUNCH(spread, blocks_for(count), kThreads, 0, ctx, as, plane, gx, divided);
     });
   });
 }

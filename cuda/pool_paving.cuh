@@ -1,5 +1,6 @@
 // Pooling with windows that pave the plane: two dimensions, as far apart as they are large, without padding, dilation
-// or a window over the edge; in float32. (Nearly every pooling of a network of convolutions is 2 x 2 of this kind.)
+// or a window over the edge; of float32 and 16 bits. (Nearly every pooling of a network of convolutions is 2 x 2 of
+// this kind.)
 //
 // Each input lies in one window or, after the last, in none. So backward, where a window's gradient goes follows from
 // the input's place alone: a thread writes four inputs that are neighbours in memory, be it across the ends of rows, as
@@ -9,7 +10,7 @@
 
 #include "cuda/divisor.cuh"
 #include "cuda/pool_plane.cuh"
-#include "cuda/teams.cuh"
+#include "cuda/stored.cuh"
 
 namespace nn::cuda {
 
@@ -45,22 +46,23 @@ inline bool takes_pairs(const PoolGeometry& g, bool aligned) {
 // body(o, first, upper, lower) for this thread's outputs o to o + kOutputs of windows of 2 x 2: the two rows of their
 // inputs, and where in the plane the first lies. `aligned`: whether the rows of one window begin at multiples of 8
 // bytes.
-template <int kOutputs, class Body>
-__device__ __forceinline__ void each_square(const Paving& p, bool aligned, const float* x, const Body& body) {
+template <int kOutputs, class A, class Body>
+__device__ __forceinline__ void each_square(const A& as, const Paving& p, bool aligned, const typename A::Stored* x,
+                                            const Body& body) {
   each_element<uint32_t>(p.outputs / kOutputs, [&](uint32_t i) {
     const uint32_t o = i * kOutputs, row = o / p.out_width, plane = row / p.out_height;
     const uint32_t h = 2 * (row - plane * p.out_height.number), w = 2 * (o - row * p.out_width.number);
     const uint32_t first = h * p.in_width.number + w;
-    const float* const from = x + (plane * p.in_height.number * p.in_width.number + first);
-    const auto upper = load_pack<2 * kOutputs>(from, kOutputs > 1 || aligned);
-    const auto lower = load_pack<2 * kOutputs>(from + p.in_width.number, kOutputs > 1 || aligned);
+    const typename A::Stored* const from = x + (plane * p.in_height.number * p.in_width.number + first);
+    const auto upper = load_values<2 * kOutputs>(as, from, kOutputs > 1 || aligned);
+    const auto lower = load_values<2 * kOutputs>(as, from + p.in_width.number, kOutputs > 1 || aligned);
     body(o, first, upper, lower);
   });
 }
 
 // gx = value(o, place) for each input, at `place` of its plane, in the window of output o; 0 where there is none.
-template <class Value>
-__device__ __forceinline__ void pave(const Paving& p, float* gx, const Value& value) {
+template <class A, class Value>
+__device__ __forceinline__ void pave(const A& as, const Paving& p, typename A::Stored* gx, const Value& value) {
   constexpr uint32_t kCount = 4;
   each_element<uint32_t>(ceil_div(p.inputs, kCount), [&](uint32_t pack) {
     const uint32_t i = pack * kCount, row = i / p.in_width;
@@ -78,12 +80,12 @@ __device__ __forceinline__ void pave(const Paving& p, float* gx, const Value& va
       h = 0, ++plane;
     }
     if (i + kCount <= p.inputs) {
-      *reinterpret_cast<Pack<float, kCount>*>(gx + i) = result;
+      store_values<kCount>(as, gx + i, result, true);
       return;
     }
 #pragma unroll
     for (uint32_t k = 0; k < kCount; ++k)
-      if (i + k < p.inputs) gx[i + k] = result.at[k];
+      if (i + k < p.inputs) gx[i + k] = as.stored(result.at[k]);
   });
 }
 

@@ -26,13 +26,24 @@ struct PoolPlane {
 
 inline int64_t volume(const int64_t (&extent)[3]) { return extent[0] * extent[1] * extent[2]; }
 
-// body(I{}) for the type that all positions, elements and sums of both fit into.
-template <class Body>
-void with_counter(const PoolGeometry& g, const Body& body) {
+// Whether all positions, elements and sums of both fit into 32 bits.
+inline bool is_narrow(const PoolGeometry& g) {
   bool narrow = is_narrow(g.planes * volume(g.in)) && is_narrow(g.planes * volume(g.out));
   for (int i = 0; i < 3; ++i)
     for (const int64_t n : {g.in[i], g.out[i], g.kernel[i], g.stride[i], g.dilation[i]}) narrow &= n < (1 << 14);
-  narrow ? body(int32_t{}) : body(int64_t{});
+  return narrow;
+}
+
+// body(I{}) for the type that they are counted by, for elements X. float64 is always counted in 64 bits, and 16 bits,
+// which go by way of float32 otherwise, always in 32: it is the frequent cases that have kernels.
+template <class X, class Body>
+void with_counter(const PoolGeometry& g, const Body& body) {
+  if constexpr (sizeof(X) == 8)
+    body(int64_t{});
+  else if constexpr (sizeof(X) == 2)
+    body(int32_t{});
+  else
+    is_narrow(g) ? body(int32_t{}) : body(int64_t{});
 }
 
 // Element i of [planes, d, h, w].
@@ -50,6 +61,7 @@ __device__ __forceinline__ Position<I> position(I i, I depth, I height, I width)
 template <class I, class Body>
 __device__ __forceinline__ void each_element(I count, const Body& body) {
   const I step = static_cast<I>(gridDim.x * kThreads);
+#pragma unroll 1
   for (I i = static_cast<I>(blockIdx.x * kThreads + threadIdx.x); i < count; i += step) body(i);
 }
 

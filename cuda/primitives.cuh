@@ -7,6 +7,7 @@
 // what needs 9.0a does not exist unless NN_HAS_WGMMA is defined.
 #pragma once
 
+#include "cuda/half.h"
 #include "cuda/kernel.cuh"
 #include "cuda/mma_index.h"
 
@@ -99,6 +100,28 @@ NN_PRIMITIVE void ldmatrix_x4_trans(uint32_t (&r)[4], const void* shared) {
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
                : "r"(shared_address(shared))
                : "memory");
+}
+
+// ---- float16 and bfloat16, rounded to nearest, ties to even; of NaN only that it stays one
+
+NN_PRIMITIVE uint16_t to_float16(float x) {
+  uint16_t bits;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+}
+NN_PRIMITIVE uint16_t to_bfloat16(float x) {
+#if __CUDA_ARCH__ >= 800
+  uint16_t bits;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+#else
+  return bfloat16(x).bits;
+#endif
+}
+NN_PRIMITIVE float from_float16(uint16_t bits) {
+  float x;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
+  return x;
 }
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800

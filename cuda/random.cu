@@ -8,6 +8,7 @@
 #include "core/kernels/random.h"
 #include "cuda/loops.cuh"
 #include "cuda/math.cuh"
+#include "cuda/stored.cuh"
 #include "math/draw.h"
 #include "math/functions.h"
 #include "math/philox.h"
@@ -149,42 +150,71 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-// Words of 32 bits decide for both types.
+// A run of x, and to y, in T or, of float, in 16 bits: one kernel for the three, most of which is Philox.
 template <class T>
-__global__ void __launch_bounds__(kThreads)
-    dropout_kernel(const T* x, T* y, bool* mask, int64_t count, const RandomState* state, uint64_t threshold, T scale) {
-  for_runs<4, T>(state, count, [&](const PhiloxWords<kRun>& words, const auto& run) {
+__device__ __forceinline__ void load_as(const void* x, DType dtype, const Run<T>& run, T (&values)[kRun]) {
+  if constexpr (sizeof(T) == 4) {
+    if (dtype != DType::float32) {
+      const Half as{dtype == DType::bfloat16};
+      uint16_t bits[kRun];
+      load(static_cast<const uint16_t*>(x), Run<uint16_t>{run.first, run.n, run.whole}, bits);
+#pragma unroll
+      for (int e = 0; e < kRun; ++e) values[e] = as.value(bits[e]);
+      return;
+    }
+  }
+  load(static_cast<const T*>(x), run, values);
+}
+template <class T>
+__device__ __forceinline__ void store_as(void* y, DType dtype, const Run<T>& run, const T (&values)[kRun]) {
+  if constexpr (sizeof(T) == 4) {
+    if (dtype != DType::float32) {
+      const Half as{dtype == DType::bfloat16};
+      uint16_t bits[kRun];
+#pragma unroll
+      for (int e = 0; e < kRun; ++e) bits[e] = as.stored(values[e]);
+      return store(static_cast<uint16_t*>(y), Run<uint16_t>{run.first, run.n, run.whole}, bits);
+    }
+  }
+  store(static_cast<T*>(y), run, values);
+}
+
+// Words of 32 bits decide for all types.
+template <class T>
+__global__ void __launch_bounds__(kThreads) dropout_kernel(DropoutArgs args, T scale) {
+  for_runs<4, T>(args.state, args.count, [&](const PhiloxWords<kRun>& words, const auto& run) {
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
       const Run<T> here = run(r);
       T values[kRun];
       bool kept[kRun];
-      load(x, here, values);
+      load_as(args.x, args.dtype, here, values);
 #pragma unroll
       for (int b = 0; b < kRun; ++b) {
-        kept[b] = words.word[r][b] >= threshold;
+        kept[b] = words.word[r][b] >= args.threshold;
         values[b] = values[b] * (static_cast<T>(kept[b]) * scale);
       }
-      store(mask, Run<bool>{here.first, here.n, here.whole}, kept);
-      store(y, here, values);
+      store(args.mask, Run<bool>{here.first, here.n, here.whole}, kept);
+      store_as(args.y, args.dtype, here, values);
     }
   });
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads)
-    mask_scale_kernel(const T* x, const bool* mask, T* y, int64_t count, T scale) {
+__global__ void __launch_bounds__(kThreads) mask_scale_kernel(MaskScaleArgs args, T scale) {
   const int64_t step = int64_t{gridDim.x} * kThreads;
-  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i * kRun < count; i += step) {
-    const int64_t first = i * kRun, left = count - first;
+#pragma unroll 1
+  for (int64_t i = int64_t{blockIdx.x} * kThreads + threadIdx.x; i * kRun < args.count; i += step) {
+    const int64_t first = i * kRun, left = args.count - first;
     const int n = static_cast<int>(left < kRun ? left : kRun);
+    const Run<T> here = {first, n, n == kRun};
     T values[kRun];
     bool kept[kRun];
-    load(x, Run<T>{first, n, n == kRun}, values);
-    load(mask, Run<bool>{first, n, n == kRun}, kept);
+    load_as(args.x, args.dtype, here, values);
+    load(args.mask, Run<bool>{first, n, n == kRun}, kept);
 #pragma unroll
     for (int e = 0; e < kRun; ++e) values[e] = values[e] * (static_cast<T>(kept[e]) * scale);
-    store(y, Run<T>{first, n, n == kRun}, values);
+    store_as(args.y, args.dtype, here, values);
   }
 }
 
@@ -228,17 +258,17 @@ void integers(const RandomArgs& args, const LaunchContext& ctx) {
 
 void dropout(const DropoutArgs& args, const LaunchContext& ctx) {
   if (args.count == 0) return;
-  with_floating(args.dtype, [&]<class T>(T) {
-    NN_LAUNCH(dropout_kernel<T>, grid_for(args.count, kRun * 4), kThreads, 0, ctx, static_cast<const T*>(args.x),
-              static_cast<T*>(args.y), args.mask, args.count, args.state, args.threshold, static_cast<T>(args.scale));
+  with_computed(args.dtype, [&]<class T>(T) {
+    const auto scale = static_cast<T>(args.scale);
+    NN_LAUNCH(dropout_kernel<T>, grid_for(args.count, kRun * 4), kThreads, 0, ctx, args, scale);
   });
 }
 
 void mask_scale(const MaskScaleArgs& args, const LaunchContext& ctx) {
   if (args.count == 0) return;
-  with_floating(args.dtype, [&]<class T>(T) {
-    NN_LAUNCH(mask_scale_kernel<T>, grid_for(args.count, kRun), kThreads, 0, ctx, static_cast<const T*>(args.x),
-              args.mask, static_cast<T*>(args.y), args.count, static_cast<T>(args.scale));
+  with_computed(args.dtype, [&]<class T>(T) {
+    const auto scale = static_cast<T>(args.scale);
+    NN_LAUNCH(mask_scale_kernel<T>, grid_for(args.count, kRun), kThreads, 0, ctx, args, scale);
   });
 }
 

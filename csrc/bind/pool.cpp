@@ -17,7 +17,8 @@ std::optional<PoolWindows> windows_of(const Windows& given) {
 }  // namespace
 
 void bind_pool(py::module_& module) {
-  OpModule m(module, {.mixed = Mixed::by_first_array});  // tables of resample are float32
+  OpModule m(module, {.mixed = Mixed::by_first_array, .is_native = is_on_cuda});
+  OpModule by_tables(module, {.mixed = Mixed::by_first_array});  // which are float32
   m.def(
       "max_pool",
       [](const Array& x, const Dims& kernel, const Dims& stride, const Dims& padding, const Dims& dilation,
@@ -57,7 +58,7 @@ void bind_pool(py::module_& module) {
       },
       py::arg("gy"), py::arg("shape"), py::arg("kernel_size"), py::arg("stride"), py::arg("padding"),
       py::arg("ceil_mode"), py::arg("count_include_pad"), py::arg("divisor"), Nogil());
-  m.def(
+  by_tables.def(
       "resample",
       [](const Array& x, const std::vector<std::optional<std::tuple<Array, Array>>>& given) {
         std::vector<std::optional<ResampleTable>> tables;

@@ -24,6 +24,10 @@ struct OpmathRule {
   bool (*is_native)(const Array& first) = nullptr;  // whether kernels there take 16 bits
 };
 
+// An operation's kernels take 16 bits on CUDA, or it only moves bits, which all devices do.
+inline bool is_on_cuda(const Array& first) { return first.device().type == DeviceType::cuda; }
+inline bool is_anywhere(const Array&) { return true; }
+
 class Opmath {
  public:
   // The array in float32, where it is one of 16 bits.

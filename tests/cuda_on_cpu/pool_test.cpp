@@ -4,10 +4,16 @@
 #include <random>
 #include <string>
 
+#include "cuda/half.h"
 #include "cuda/pool_kernels.h"
+#include "cuda/strided.h"
 #include "device_array.h"
 
 using namespace nn;
+
+// What pooling by way of float32 would use; none here is so large.
+void cuda::cast(const CastArgs&, const LaunchContext&) { std::abort(); }
+
 using cuda_on_cpu::DeviceArray;
 using cuda_on_cpu::expect;
 
@@ -49,8 +55,20 @@ std::vector<T> at(const std::vector<T>& from, int64_t first) {
   return std::vector<T>(from.begin() + first, from.end());
 }
 
+// Values as they are stored, and whether an array holds, from `first` on, what is expected, rounded likewise.
+template <class S, class T>
+std::vector<S> to(const std::vector<T>& values) {
+  std::vector<S> stored;
+  for (const T& v : values) stored.push_back(static_cast<S>(v));
+  return stored;
+}
+template <class S, class T>
+bool holds(const DeviceArray<S>& array, int64_t first, const std::vector<T>& expected) {
+  return to<T>(at(array.read(), first)) == to<T>(to<S>(expected));
+}
+
 // The arrays begin `offset` elements after an aligned address.
-template <class T>
+template <class T, class S = T>
 void check(DType dtype, const PoolGeometry& g, int64_t offset, bool maximum, int64_t divisor) {
   const int64_t in = volume(g.in), out = volume(g.out), inputs = g.planes * in, outputs = g.planes * out;
   const std::vector<T> x = drawn<T>(offset + inputs), gy = drawn<T>(offset + outputs);
@@ -76,7 +94,7 @@ void check(DType dtype, const PoolGeometry& g, int64_t offset, bool maximum, int
       picked[to] = x[static_cast<size_t>(offset) + from];
     }
   }
-  const DeviceArray<T> dx(x), dgy(gy), dy(static_cast<size_t>(offset + outputs)),
+  const DeviceArray<S> dx(to<S>(x)), dgy(to<S>(gy)), dy(static_cast<size_t>(offset + outputs)),
       dgx(static_cast<size_t>(offset + inputs)), dpicked(static_cast<size_t>(offset + outputs));
   const DeviceArray<int32_t> places(static_cast<size_t>(offset + outputs));
   const std::string name = std::to_string(g.planes) + " planes of " + std::to_string(g.in[0]) + ", " +
@@ -85,20 +103,20 @@ void check(DType dtype, const PoolGeometry& g, int64_t offset, bool maximum, int
                            std::to_string(offset);
   if (maximum) {
     cuda::run_max_forward({dtype, g, dx.at(offset), dy.at(offset), places.at(offset)}, ctx);
-    expect(at(dy.read(), offset) == y && at(places.read(), offset) == index, "max_pool", name.c_str());
+    expect(holds(dy, offset, y) && at(places.read(), offset) == index, "max_pool", name.c_str());
     const MaxPoolIndexArgs back{dtype, g, dgx.at(offset), dgy.at(offset), places.at(offset)};
     cuda::run_max_backward(back, ctx);
-    expect(at(dgx.read(), offset) == gx, "max_pool_backward", name.c_str());
+    expect(holds(dgx, offset, gx), "max_pool_backward", name.c_str());
     const MaxPoolIndexArgs gather{dtype, g, dx.at(offset), dpicked.at(offset), places.at(offset)};
     cuda::run_max_gather(gather, ctx);
-    expect(at(dpicked.read(), offset) == picked, "max_pool_gather", name.c_str());
+    expect(holds(dpicked, offset, picked), "max_pool_gather", name.c_str());
     cuda::run_max_forward({dtype, g, dx.at(offset), dpicked.at(offset), nullptr}, ctx);
-    expect(at(dpicked.read(), offset) == y, "max_pool without an index", name.c_str());
+    expect(holds(dpicked, offset, y), "max_pool without an index", name.c_str());
   } else {
     cuda::run_avg_forward({dtype, g, false, divisor, dx.at(offset), dy.at(offset)}, ctx);
-    expect(at(dy.read(), offset) == y, "avg_pool", name.c_str());
+    expect(holds(dy, offset, y), "avg_pool", name.c_str());
     cuda::run_avg_backward({dtype, g, false, divisor, dgx.at(offset), dgy.at(offset)}, ctx);
-    expect(at(dgx.read(), offset) == gx, "avg_pool_backward", name.c_str());
+    expect(holds(dgx, offset, gx), "avg_pool_backward", name.c_str());
   }
 }
 
@@ -119,6 +137,10 @@ void check(int64_t planes, int64_t height, int64_t width, int64_t high, int64_t 
     check<float>(DType::float32, g, offset, true, 0);
     if (dilation == 1) check<float>(DType::float32, g, offset, false, divisor);
   }
+  check<float, cuda::float16>(DType::float16, g, 0, true, 0);
+  check<float, cuda::bfloat16>(DType::bfloat16, g, 1, true, 0);
+  if (dilation == 1) check<float, cuda::float16>(DType::float16, g, 1, false, divisor);
+  if (dilation == 1) check<float, cuda::bfloat16>(DType::bfloat16, g, 0, false, divisor);
   check<double>(DType::float64, g, 1, true, 0);
   if (dilation == 1) check<double>(DType::float64, g, 1, false, divisor);
 }

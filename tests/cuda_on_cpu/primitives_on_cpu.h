@@ -121,6 +121,14 @@ void mma(const char* instruction, float (&d)[4], const uint32_t (&a)[4], const u
 NN_PRIMITIVE void ldmatrix_x4(uint32_t (&r)[4], const void* shared) { on_cpu::ldmatrix(r, shared, false); }
 NN_PRIMITIVE void ldmatrix_x4_trans(uint32_t (&r)[4], const void* shared) { on_cpu::ldmatrix(r, shared, true); }
 
+NN_PRIMITIVE uint16_t to_float16(float x) { return float16(x).bits; }
+NN_PRIMITIVE uint16_t to_bfloat16(float x) { return bfloat16(x).bits; }
+NN_PRIMITIVE float from_float16(uint16_t bits) {
+  float16 x;
+  x.bits = bits;
+  return static_cast<float>(x);
+}
+
 NN_PRIMITIVE uint32_t to_tf32(float x) {
   const uint32_t bits = float_bits(x);
   return std::isfinite(x) ? (bits + 0x1000) & 0xFFFFE000 : bits;

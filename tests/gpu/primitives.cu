@@ -61,6 +61,12 @@ __global__ void ldmatrix_kernel(const uint32_t* in, uint32_t* out) {
   for (int i = 0; i < 4; ++i) out[lane * 4 + i] = r[i];
 }
 
+__global__ void float16_kernel(const uint32_t* in, uint32_t* out) {
+  const uint32_t word = in[threadIdx.x];
+  out[2 * threadIdx.x] = to_float16(bits_float(word)) | uint32_t{to_bfloat16(bits_float(word))} << 16;
+  out[2 * threadIdx.x + 1] = bits_of(from_float16(static_cast<uint16_t>(word)));
+}
+
 __global__ void to_tf32_kernel(const uint32_t* in, uint32_t* out) {
   out[threadIdx.x] = to_tf32(bits_float(in[threadIdx.x]));
 }
@@ -259,6 +265,20 @@ void ldmatrix_experiment() {
   device.print(128);
 }
 
+// Ties and their neighbours, at every exponent on the way from below the smallest subnormal number to infinity; the
+// lower half of each word is a number of 16 bits for the way back, of which none is NaN.
+void float16_experiment() {
+  std::vector<uint32_t> values;
+  for (uint32_t sign : {0u, 0x80000000u})
+    for (uint32_t exponent : {1u, 101u, 102u, 103u, 108u, 112u, 113u, 127u, 141u, 142u, 143u, 253u})
+      for (uint32_t low : {0u, 1u, 0xFFFu, 0x1000u, 0x1001u, 0x2FFFu, 0x3000u, 0x3001u, 0x400000u, 0x7FF000u})
+        values.push_back(sign | exponent << 23 | low);
+  for (uint32_t special : {0u, 0x80000000u, 0x7F800000u, 0xFF800000u}) values.push_back(special);
+  const Device device(values);
+  NN_LAUNCH(float16_kernel, 1, static_cast<unsigned>(values.size()), 0, kContext, device.in, device.out);
+  device.print(2 * values.size());
+}
+
 void to_tf32_experiment() {
   std::vector<uint32_t> values;
   for (uint32_t sign : {0u, 0x80000000u})
@@ -326,6 +346,7 @@ const Experiment kExperiments[] = {
     {"copy_async_16", 0, 999, copy_async_experiment<16>},
     {"ldmatrix_x4", 75, 999, ldmatrix_experiment<false>},
     {"ldmatrix_x4_trans", 75, 999, ldmatrix_experiment<true>},
+    {"float16", 0, 999, float16_experiment},
     {"to_tf32", 80, 999, to_tf32_experiment},
     {"mma_tf32", 80, 999, mma_experiment<float>},
     {"mma_bf16", 80, 999, mma_experiment<bfloat16>},
