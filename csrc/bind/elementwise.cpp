@@ -47,6 +47,19 @@ Params read_params(const OpInfo& op, const py::args& args) {
   return params;
 }
 
+// Kernels of GPUs round once themselves where all arrays are of one dtype; numbers are none.
+OpmathRule rule_for(std::initializer_list<const Array*> arrays) {
+  const Array* first = nullptr;
+  for (const Array* x : arrays) {
+    if (x == nullptr) continue;
+    if (first == nullptr) first = x;
+    if (x->dtype != first->dtype || x->device() != first->device()) return {};
+  }
+  return {.is_native = is_on_cuda};
+}
+const Array* array_in(const std::optional<Array>& x) { return x ? &*x : nullptr; }
+const Array* array_in(const Operand& x) { return std::get_if<Array>(&x); }
+
 void bind_unary(py::module_& m, int index) {
   const OpInfo& op = unary_ops()[index];
   m.def(
@@ -54,7 +67,9 @@ void bind_unary(py::module_& m, int index) {
       [&op, index](const Array& x, const py::args& args, const std::optional<Array>& out) {
         const Params params = read_params(op, args);
         const WithoutLock unlocked;
-        return in_float32({}, [&](const Array& input) { return unary(index, input, params.values, out); }, x);
+        return in_float32(
+            rule_for({&x, array_in(out)}), [&](const Array& input) { return unary(index, input, params.values, out); },
+            x);
       },
       py::arg("input"), py::arg("out") = py::none());
   if (!op.has_backward) return;
@@ -64,7 +79,8 @@ void bind_unary(py::module_& m, int index) {
         const Params params = read_params(op, args);
         const WithoutLock unlocked;
         return in_float32(
-            {}, [&](const Array& g, const Array& s) { return unary_backward(index, g, s, params.values); }, gy, saved);
+            rule_for({&gy, &saved}),
+            [&](const Array& g, const Array& s) { return unary_backward(index, g, s, params.values); }, gy, saved);
       },
       py::arg("gy"), py::arg("saved"));
 }
@@ -78,7 +94,8 @@ void bind_elementwise(py::module_& m) {
         binary_ops()[i].name,
         [i](const Operand& x, const Operand& y, const std::optional<Array>& out) {
           return in_float32(
-              {}, [&](const Operand& a, const Operand& b) { return binary(static_cast<int>(i), a, b, out); }, x, y);
+              rule_for({array_in(x), array_in(y), array_in(out)}),
+              [&](const Operand& a, const Operand& b) { return binary(static_cast<int>(i), a, b, out); }, x, y);
         },
         py::arg("input"), py::arg("other"), py::arg("out") = py::none(), Nogil());
   m.def("result_type", &common_dtype, py::arg("input"), py::arg("other"));

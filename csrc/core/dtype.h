@@ -11,8 +11,8 @@ enum class DType : int32_t { float32, float64, int32, int64, uint8, boolean, flo
 
 inline constexpr int kDTypeCount = 8;
 
-// Of 16 bits: stored, moved and converted, and a factor of matrix products on CUDA. Every other operation is computed
-// in float32 (csrc/ops/opmath.h).
+// Of 16 bits: stored, moved and converted, and taken as they are by some kernels of CUDA. Every other operation gets
+// copies in float32 (csrc/ops/opmath.h).
 constexpr bool is_half(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
 
 }  // namespace nn

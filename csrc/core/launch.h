@@ -30,14 +30,17 @@ ErasedKernel erased(const Kernel<Args>& kernel) {
 
 void launch_erased(const ErasedKernel& kernel, const void* args, size_t bytes, Device device);
 
-// Kernels that take arrays of 16 bits have `takes_half` in their arguments; no other is launched with them.
+// Kernels that take arrays of 16 bits have `takes_half` in their arguments, or `takes_half_on_gpu`; no other is
+// launched with them.
 [[noreturn]] void refuse_half(const char* kernel);
 
 template <class Args>
 void launch(const Kernel<Args>& kernel, const Args& args, Device device) {
   static_assert(std::is_trivially_copyable_v<Args>, "kernel arguments are plain data");
-  if constexpr (requires { args.dtype; } && !requires { Args::takes_half; })
-    if (is_half(args.dtype)) refuse_half(kernel.name);
+  if constexpr (requires { args.dtype; } && !requires { Args::takes_half; }) {
+    const bool takes = requires { Args::takes_half_on_gpu; } && device.type != DeviceType::cpu;
+    if (is_half(args.dtype) && !takes) refuse_half(kernel.name);
+  }
   launch_erased(erased(kernel), &args, sizeof args, device);
 }
 

@@ -8,42 +8,18 @@ import numpy as np
 import pytest
 
 import nncore as nc
+from elementwise_names import ARITHMETIC, BACKWARD, BITWISE, PARAMS, PREDICATES, UNARY
 from nncore import _core, nn
 from nncore.nn import functional as F
 from nncore.ops.apply import native
 
 pytestmark = pytest.mark.skipif(not nc.cuda.is_available(), reason="there is no GPU")
 
-PARAMS = {
-    "logistic": (1.5, 0.5, 0.25),
-    "leaky_relu": (0.1,),
-    "elu": (1.3,),
-    "celu": (0.7,),
-    "softplus": (1.5, 2.0),
-    "hardtanh": (-0.5, 0.75),
-    "clamp": (-1.0, 0.5),
-    "hardshrink": (0.4,),
-    "softshrink": (0.3,),
-    "threshold": (0.1, -2.0),
-    "huber": (0.6, 1.25),
-}
-# fmt: off
-UNARY = [
-    "neg", "abs", "sign", "square", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt",
-    "reciprocal", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "erf", "floor", "ceil", "round",
-    "trunc", "relu", "sigmoid", "logistic", "tanh", "leaky_relu", "elu", "celu", "selu", "gelu", "gelu_tanh", "silu",
-    "softplus", "logsigmoid", "mish", "softsign", "tanhshrink", "hardtanh", "clamp", "hardswish", "hardsigmoid",
-    "hardshrink", "softshrink", "threshold", "huber",
-]
-# fmt: on
-BACKWARD = [name for name in UNARY if hasattr(_core, name + "_backward")]
-ARITHMETIC = ["add", "sub", "mul", "div", "pow", "maximum", "minimum", "atan2", "fmod", "remainder", "floor_divide"]
-PREDICATES = ["eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor"]
-BITWISE = ["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "bitwise_right_shift"]
 # Operations of integers too.
 WHOLE = ["neg", "abs", "sign", "square", "floor", "ceil", "round", "trunc", "relu", "hardtanh", "clamp", "threshold"]
 
 COUNTS = [1, 6, 1023]
+HALVES = [nc.float16, nc.bfloat16]
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-42, -3.0, 5.0, 1e6, -1e30]
 
 
@@ -64,7 +40,8 @@ def drawn(count, seed, dtype=np.float32):
 
 def bits(results):
     results = results if isinstance(results, tuple) else (results,)
-    return [t.detach().cpu().numpy().tobytes() for t in results]
+    results = [t.detach().cpu() for t in results]
+    return [(t.float() if t.dtype in HALVES else t).numpy().tobytes() for t in results]
 
 
 def replayed(function, args, fuse, monkeypatch, restore):
@@ -146,6 +123,19 @@ def test_unary_of_integers(name, dtype, count, monkeypatch):
     assert launches == [f"add + {name} + mul"]
 
 
+@pytest.mark.parametrize("half", HALVES, ids=str)
+@pytest.mark.parametrize("name", UNARY)
+def test_halves_are_rounded_after_each_step(name, half, monkeypatch):
+    x, y = drawn(1023, 7).to(half), drawn(1023, 8).to(half)
+
+    def run(x, y):
+        z = unary(name, x * 1.25)
+        return z + backward(name, y, z) if name in BACKWARD else z + y, z < y
+
+    _, launches = joined(run, x, y, monkeypatch=monkeypatch)
+    assert launches[0].startswith(f"mul + {name} + ")
+
+
 @pytest.mark.parametrize("count", COUNTS)
 def test_booleans(count, monkeypatch):
     x, y = drawn(count, 7), drawn(count, 8)
@@ -159,7 +149,7 @@ def test_booleans(count, monkeypatch):
 
 
 @pytest.mark.parametrize("count", COUNTS)
-@pytest.mark.parametrize("half", [nc.float16, nc.bfloat16])
+@pytest.mark.parametrize("half", HALVES, ids=str)
 def test_roundings_to_halves_and_bytes(half, count, monkeypatch):
     x = drawn(count, 9)
     byte = drawn(count, 10, np.uint8)

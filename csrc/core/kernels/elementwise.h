@@ -7,15 +7,19 @@ namespace nn {
 
 inline constexpr int kUnaryParams = 3;
 
+// Kernels of GPUs compute arrays of 16 bits in float32 and round once; those of the CPU take none.
+//
 // y = op(x), or gx = op.backward(gy, s) for the fused derivatives, where s is what the operation saved.
 // x and y have dtype `dtype`. y may be exactly x (in place); otherwise they do not overlap.
 struct UnaryArgs {
+  static constexpr bool takes_half_on_gpu = true;
   StridedLoop<2> loop;  // y, x
   DType dtype;
   double params[kUnaryParams];
 };
 
 struct UnaryBackwardArgs {
+  static constexpr bool takes_half_on_gpu = true;
   StridedLoop<3> loop;  // gx, gy, s
   DType dtype;
   double params[kUnaryParams];
@@ -25,6 +29,7 @@ struct UnaryBackwardArgs {
 // z may be exactly x or y (in place) where the dtypes agree. Operand 1 or 2 may be a number instead of an array: then
 // `number` says which, and `real` (for floating dtypes) or `integer` is its value; otherwise `number` is 0.
 struct BinaryArgs {
+  static constexpr bool takes_half_on_gpu = true;
   StridedLoop<3> loop;  // z, x, y; a number has strides of 0 and no data
   DType dtype;
   int number;
