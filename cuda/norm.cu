@@ -1,15 +1,14 @@
 // Normalisations: batch, layer, group, instance and RMS norm, and the running statistics.
 //
-// The idea: groups of a sample in float32 are rows, whose sums and results are one kernel (norm_rows.cu). Otherwise the
-// sums over groups, and those over channels, are reductions of x: by rows of adjacent elements in norm_sums.cu, in
-// float64 and of adjacent columns by reduce_walk.cuh. The results are then written by rows too, of float64 element by
-// element. Sums are kept in double precision, about the group's first element, so that they keep their digits wherever
-// the mean is.
-// Parallel: all elements, and all groups or their chunks.
-// Bound: memory. In float32, groups of a sample: x is read and y written, 8 bytes an element; backward x and gy are
-// read and gx written, 12 bytes, and x and gy once more for weight and bias, 8 bytes, unless channels are long. Groups
-// of the batch: x is read twice and y written, 12 bytes; x and gy are read twice and gx written, 20 bytes. What lies in
-// a cache the second time comes off that.
+// The idea: groups of a sample in float32 or 16 bits are rows, whose sums and results are one kernel (norm_rows.cu).
+// Otherwise the sums over groups, and those over channels, are reductions of x: by rows of adjacent elements in
+// norm_sums.cu, in float64 and of adjacent columns by reduce_walk.cuh. The results are then written by rows too, of
+// float64 element by element. Sums are kept in double precision, about the group's first element, so that they keep
+// their digits wherever the mean is. Parallel: all elements, and all groups or their chunks. Bound: memory. In float32,
+// groups of a sample: x is read and y written, 8 bytes an element; backward x and gy are read and gx written, 12 bytes,
+// and x and gy once more for weight and bias, 8 bytes, unless channels are long. Groups of the batch: x is read twice
+// and y written, 12 bytes; x and gy are read twice and gx written, 20 bytes. What lies in a cache the second time comes
+// off that.
 #include "cuda/norm_kernels.h"
 #include "cuda/norm_sums.cuh"
 #include "cuda/reduce_walk.cuh"
@@ -65,7 +64,11 @@ struct Moments : PairSum {
 
   explicit Moments(const Layout& layout) : at(layout) {}
   __device__ double center(int64_t k) const {
-    return static_cast<double>(static_cast<const T*>(at.args.x)[at.place_in_group(k, 0)]);
+    const int64_t first = at.place_in_group(k, 0);
+    if (sizeof(T) == 4 && at.args.dtype != DType::float32)
+      return static_cast<double>(
+          Half{at.args.dtype == DType::bfloat16}.value(static_cast<const uint16_t*>(at.args.x)[first]));
+    return static_cast<double>(static_cast<const T*>(at.args.x)[first]);
   }
   __device__ Pair lift(T x, double pivot, int64_t) const {
     const double z = static_cast<double>(x) - (at.args.centered ? pivot : 0.0);
@@ -142,6 +145,11 @@ void join(const Layout& at, Pair* parts, int64_t chunks, int64_t outputs, const 
   reduce_parts(r, plan, Joined<Op<float>>{Op<float>(at)}, ctx);
 }
 
+// Whether these sums are of adjacent columns.
+bool of_columns(const NormArgs& args, Summed what) {
+  return (args.batch || what == Summed::channels) && args.G * args.K > 1 && args.S == 1;
+}
+
 // Reductions of x over groups or channels, whose results Op<T> writes, numbered one after the other: of adjacent
 // columns and of float64 by reduce_walk.cuh, otherwise by norm_sums.cu.
 template <template <class> class Op, class T>
@@ -154,9 +162,8 @@ void reduce(const Layout& at, Summed what, const LaunchContext& ctx) {
   r.kept_ndim = 1;
   r.kept_shape[0] = of_channels ? at.C : at.groups(), r.y_kept[0] = 1;
   if (r.kept_shape[0] == 0) return;
-  const bool columns = of_channels && at.C > 1 && args.S == 1;
   if constexpr (sizeof(T) == 4) {
-    if (!columns && args.N * args.S > 0) {
+    if (!of_columns(args, what) && args.N * args.S > 0) {
       NormSums sums = plan_sums(args, what);
       const Workspace parts(static_cast<size_t>(sums.chunks * r.kept_shape[0]) * sizeof(Pair), ctx);
       sums.parts = static_cast<Pair*>(parts.data);
@@ -228,13 +235,42 @@ __global__ void __launch_bounds__(kThreads, 2) backward_kernel(Layout at) {
   });
 }
 
+void forward(const NormArgs& args, const LaunchContext& ctx);
+void backward(const NormArgs& args, const LaunchContext& ctx);
+
+// Elements of 16 bits by way of float32, where sums are of columns.
+void forward_by_float32(const NormArgs& args, const LaunchContext& ctx) {
+  const int64_t elements = args.N * args.G * args.K * args.S;
+  const FloatCopy x(args.dtype, args.x, elements, ctx), y(args.dtype, args.y, elements, ctx);
+  NormArgs wide = args;
+  wide.dtype = DType::float32;
+  wide.x = x.memory.data, wide.y = y.memory.data;
+  x.read(args.x);
+  forward(wide, ctx);
+  y.write(args.y);
+}
+void backward_by_float32(const NormArgs& args, const LaunchContext& ctx) {
+  const int64_t elements = args.N * args.G * args.K * args.S;
+  const FloatCopy x(args.dtype, args.x, elements, ctx), gy(args.dtype, args.gy, elements, ctx);
+  const FloatCopy gx(args.dtype, args.gx, elements, ctx);
+  NormArgs wide = args;
+  wide.dtype = DType::float32;
+  wide.x = x.memory.data, wide.gy = gy.memory.data, wide.gx = gx.memory.data;
+  x.read(args.x), gy.read(args.gy);
+  backward(wide, ctx);
+  gx.write(args.gx);
+}
+
 void forward(const NormArgs& args, const LaunchContext& ctx) {
   Layout at(args);
   const int64_t elements = args.N * at.C * args.S;
   if (elements == 0) return;
-  if (args.dtype == DType::float32) {
+  if (args.dtype != DType::float64) {
     const bool given = !takes_whole_rows(args);
-    if (given && !args.fixed) reduce<Moments, float>(at, Summed::moments, ctx);
+    if (given && !args.fixed) {
+      if (is_half(args.dtype) && of_columns(args, Summed::moments)) return forward_by_float32(args, ctx);
+      reduce<Moments, float>(at, Summed::moments, ctx);
+    }
     return normalise_rows(args, given, ctx);
   }
   const Workspace memory(static_cast<size_t>(at.groups()) * sizeof(Standard<double>), ctx);
@@ -248,7 +284,7 @@ void backward(const NormArgs& args, const LaunchContext& ctx) {
   Layout at(args);
   const int64_t elements = args.N * at.C * args.S, groups = at.groups();
   const bool parameters = args.gweight != nullptr || args.gbias != nullptr, wanted = args.gx != nullptr && elements > 0;
-  const bool narrow = args.dtype == DType::float32;
+  const bool narrow = args.dtype != DType::float64;
   const bool of_groups = wanted && !args.fixed && !(narrow && takes_whole_rows(args));
   if (narrow && wanted && parameters && leaves_parts(args)) {
     const Workspace memory(static_cast<size_t>(args.N * at.C) * sizeof(Pair), ctx);
@@ -256,11 +292,13 @@ void backward(const NormArgs& args, const LaunchContext& ctx) {
     normalise_rows_backward(args, nullptr, parts, ctx);
     return join<ChannelSums>(at, parts, args.N, at.C, ctx);
   }
+  const Summed sums = parameters && !args.batch ? Summed::channels : Summed::groups;
+  if (is_half(args.dtype) && (parameters || of_groups) && of_columns(args, sums)) return backward_by_float32(args, ctx);
   const size_t pairs = static_cast<size_t>(groups) * sizeof(Pair);
   const Workspace memory(pairs + static_cast<size_t>(groups) * sizeof(Standard<double>), ctx);
   at.standards = memory.data;
   at.sums = reinterpret_cast<Pair*>(static_cast<Standard<double>*>(at.standards) + groups);
-  with_floating(args.dtype, [&]<class T>(T) {
+  with_computed(args.dtype, [&]<class T>(T) {
     if (groups > 0 && (!narrow || (parameters && !args.batch))) set_standards<T>(at, ctx);
     if (of_groups || (args.batch && parameters)) reduce<GroupSums, T>(at, Summed::groups, ctx);
     if (parameters && !args.batch) reduce<ChannelSums, T>(at, Summed::channels, ctx);

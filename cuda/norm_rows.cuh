@@ -7,7 +7,7 @@
 
 #include "core/kernels/norm.h"
 #include "cuda/divisor.cuh"
-#include "cuda/teams.cuh"
+#include "cuda/stored.cuh"
 
 namespace nn::cuda {
 
@@ -97,10 +97,11 @@ struct Both {
   Pack<float, kCount> x, g;
 };
 
-template <int kCount>
-__device__ __forceinline__ Both<kCount> load_both(const NormRows& of, const Row& row, int64_t c) {
-  return {load_pack<kCount>(static_cast<const float*>(of.args.x) + row.at(c), of.aligned),
-          load_pack<kCount>(static_cast<const float*>(of.args.gy) + row.at(c), of.aligned)};
+template <int kCount, class A>
+__device__ __forceinline__ Both<kCount> load_both(const A& as, const NormRows& of, const Row& row, int64_t c) {
+  using X = typename A::Stored;
+  return {load_values<kCount>(as, static_cast<const X*>(of.args.x) + row.at(c), of.aligned),
+          load_values<kCount>(as, static_cast<const X*>(of.args.gy) + row.at(c), of.aligned)};
 }
 
 // gy becomes gy weight.

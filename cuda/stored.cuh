@@ -35,6 +35,12 @@ void with_stored(DType dtype, const Body& body) {
   with_floating(dtype, [&]<class T>(T) { body(Plain<T>{}); });
 }
 
+// body(Plain<float>) or body(Half), for what is computed in float.
+template <class Body>
+void with_narrow(DType dtype, const Body& body) {
+  is_half(dtype) ? body(Half{dtype == DType::bfloat16}) : body(Plain<float>{});
+}
+
 // body(T{}) for the type that arrays of a floating dtype are computed in.
 template <class Body>
 void with_computed(DType dtype, const Body& body) {

@@ -6,7 +6,8 @@ namespace nn {
 
 void bind_norm(py::module_& module) {
   OpModule m(module, {Rounding::first_result, Mixed::by_first_array});
-  m.def(
+  OpModule native(module, {Rounding::first_result, Mixed::by_first_array, is_on_cuda});
+  native.def(
       "norm_forward",
       [](const Array& x, const std::optional<Array>& weight, const std::optional<Array>& bias, const Dims& extents,
          bool batch, bool centered, double eps, const std::optional<Array>& mean, const std::optional<Array>& var) {
@@ -17,7 +18,7 @@ void bind_norm(py::module_& module) {
       py::arg("input"), py::arg("weight"), py::arg("bias"), py::arg("extents"), py::arg("batch"), py::arg("centered"),
       py::arg("eps"), py::arg("mean"), py::arg("var"), Nogil(),
       "(y, statistics) of x as [N, G, K, S]; groups are of a sample or of the batch (csrc/core/kernels/norm.h).");
-  m.def(
+  native.def(
       "norm_backward",
       [](const Array& gy, const Array& x, const std::optional<Array>& weight, const Array& stats, const Dims& extents,
          bool batch, bool centered, double eps, bool fixed, bool want_x, const std::optional<Dims>& weight_shape,

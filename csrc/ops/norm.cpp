@@ -44,6 +44,13 @@ NormArgs start(const Array& x, const Array& stats, const NormGroups& groups, boo
   return args;
 }
 
+// What belongs to channels is float32 where x has 16 bits, and may come in 16 bits too.
+DType of_channels(const Array& x) { return is_half(x.dtype) ? DType::float32 : x.dtype; }
+Array parameter(const char* operation, const char* what, const Array& given, int64_t count, const Array& x) {
+  const bool lifted = is_half(x.dtype) && is_half(given.dtype);
+  return checked(operation, what, lifted ? cast(given, DType::float32) : given, count, of_channels(x));
+}
+
 int64_t channels(const NormGroups& groups) { return groups.extents[1] * groups.extents[2]; }
 
 }  // namespace
@@ -63,8 +70,8 @@ std::tuple<Array, Array> norm_forward(const Array& input, const std::optional<Ar
     copy_into(view(stats, {count}, {1}, count), checked(operation, "running_var", fixed->var, count, fixed->var.dtype));
   }
   std::optional<Array> w, b;
-  if (weight) w = checked(operation, "weight", *weight, channels(groups), x.dtype);
-  if (bias) b = checked(operation, "bias", *bias, channels(groups), x.dtype);
+  if (weight) w = parameter(operation, "weight", *weight, channels(groups), x);
+  if (bias) b = parameter(operation, "bias", *bias, channels(groups), x);
   NormArgs args = start(x, stats, groups, fixed.has_value());
   args.weight = w ? w->data() : nullptr;
   args.bias = b ? b->data() : nullptr;
@@ -74,23 +81,25 @@ std::tuple<Array, Array> norm_forward(const Array& input, const std::optional<Ar
 }
 
 std::tuple<std::optional<Array>, std::optional<Array>, std::optional<Array>> norm_backward(
-    const Array& gradient, const Array& input, const std::optional<Array>& weight, const Array& statistics,
+    const Array& given, const Array& input, const std::optional<Array>& weight, const Array& statistics,
     const NormGroups& groups, bool fixed, const NormWanted& wanted) {
   const char* operation = "norm_backward";
   check_groups(operation, input, groups);
-  check_same_device(operation, input, gradient, weight, statistics);
+  check_same_device(operation, input, given, weight, statistics);
+  const bool mixed = is_floating(given.dtype) && (is_half(given.dtype) || is_half(input.dtype));
+  const Array gradient = mixed ? cast(given, input.dtype) : given;
   check(gradient.dtype == input.dtype && gradient.shape == input.shape, operation, ": expected a gradient ",
         input.shape, " of ", info(input.dtype).name, ", got ", gradient.shape, " of ", info(gradient.dtype).name);
   const Array stats = checked(operation, "the statistics", statistics, 2 * count_groups(groups), DType::float64);
   const Array gy = contiguous(gradient), x = contiguous(input);
   std::optional<Array> w, gx, gweight, gbias;
-  if (weight) w = checked(operation, "weight", *weight, channels(groups), x.dtype);
+  if (weight) w = parameter(operation, "weight", *weight, channels(groups), x);
   for (const auto& shape : {wanted.weight, wanted.bias})
     check(!shape || shape->product() == channels(groups), operation, ": expected parameters of ", channels(groups),
           " elements");
   if (wanted.x) gx = empty(x.shape, x.dtype, x.device());
-  if (wanted.weight) gweight = empty(*wanted.weight, x.dtype, x.device());
-  if (wanted.bias) gbias = empty(*wanted.bias, x.dtype, x.device());
+  if (wanted.weight) gweight = empty(*wanted.weight, of_channels(x), x.device());
+  if (wanted.bias) gbias = empty(*wanted.bias, of_channels(x), x.device());
   NormArgs args = start(x, stats, groups, fixed);
   const auto data = [](const std::optional<Array>& array) { return array ? array->data() : nullptr; };
   args.weight = data(w);
