@@ -8,12 +8,14 @@
 // five short links or two long ones for each array; then instructions.
 //
 // The bits are those of the kernels of the single operations: all of them are compiled without contraction of products
-// and sums (cmake/cuda.cmake), so that an operation is rounded as csrc/math writes it, whatever is around it.
+// and sums (cmake/cuda.cmake), so that an operation is rounded as csrc/math writes it, whatever is around it. (Which
+// NaN a NaN is, nobody says.)
 #pragma once
 
 #include "cuda/chain.h"
 #include "cuda/half.h"
 #include "cuda/op_switch.cuh"
+#include "cuda/primitives.cuh"
 
 namespace nn::cuda {
 namespace {
@@ -41,6 +43,24 @@ __device__ __forceinline__ auto with_stored(DType dtype, const Body& body) {
     if (dtype == DType::bfloat16) return body(bfloat16{});
   }
   return body(Byte{});
+}
+
+// Values as they are stored, and back.
+template <class T, class From>
+__device__ __forceinline__ T value_of(From x) {
+  if constexpr (std::is_same_v<From, float16>)
+    return from_float16(x.bits);
+  else
+    return static_cast<T>(x);
+}
+template <class To, class T>
+__device__ __forceinline__ To stored_as(T x) {
+  if constexpr (std::is_same_v<To, float16>)
+    return __builtin_bit_cast(float16, to_float16(x));
+  else if constexpr (std::is_same_v<To, bfloat16>)
+    return __builtin_bit_cast(bfloat16, to_bfloat16(x));
+  else
+    return static_cast<To>(x);
 }
 
 // Registers: four variables and not an array, of which the compiler would make local memory.
@@ -97,7 +117,7 @@ __device__ __forceinline__ Lanes<T> read(const ChainOperand& x, const Slots<T>& 
     with_stored<T, uint8_t>(x.dtype, [&]<class From>(From) {
       const auto from = *reinterpret_cast<const Lanes<From>*>(static_cast<const From*>(x.data) + place.first);
 #pragma unroll
-      for (int k = 0; k < kLanes; ++k) v.at[k] = static_cast<T>(from.at[k]);
+      for (int k = 0; k < kLanes; ++k) v.at[k] = value_of<T>(from.at[k]);
     });
   } else {
     v = {};
@@ -107,7 +127,7 @@ __device__ __forceinline__ Lanes<T> read(const ChainOperand& x, const Slots<T>& 
       if (turn < place.left) {
         const int64_t i = x.single ? 0 : place.at(loop, n, turn);
         with_stored<T, uint8_t>(x.dtype,
-                                [&]<class From>(From) { r = static_cast<T>(static_cast<const From*>(x.data)[i]); });
+                                [&]<class From>(From) { r = value_of<T>(static_cast<const From*>(x.data)[i]); });
       }
 #pragma unroll
       for (int k = 0; k + 1 < kLanes; ++k) v.at[k] = v.at[k + 1];
@@ -143,8 +163,8 @@ __device__ __forceinline__ void finish(const ChainLink& link, Lanes<T>& x, const
     Lanes<To> y;
 #pragma unroll
     for (int k = 0; k < kLanes; ++k) {
-      y.at[k] = static_cast<To>(x.at[k]);
-      x.at[k] = static_cast<T>(y.at[k]);
+      y.at[k] = stored_as<To>(x.at[k]);
+      x.at[k] = value_of<T>(y.at[k]);
     }
     if (link.data == nullptr) return;
     To* const to = static_cast<To*>(link.data);
@@ -184,7 +204,7 @@ __global__ void __launch_bounds__(kThreads)
         apply(link.kind, link.op, link.params, x, y);
       }
       finish(link, x, loop, place);
-      slots.write(link.slot, x);
+      if (link.slot >= 0) slots.write(link.slot, x);
     }
   }
 }

@@ -87,7 +87,8 @@ void describe_cast(PlanLink& link, DType from, DType to) {
 
 }  // namespace
 
-LinkReader::LinkReader(const ElementwiseKernels& e) : cast_(run_of(e.cast)), where_(run_of(e.where)) {
+LinkReader::LinkReader(const ElementwiseKernels& e)
+    : cast_(run_of(e.cast)), where_(run_of(e.where)), fill_(run_of(e.fill)) {
   for (size_t i = 0; i < unary_ops().size(); ++i) {
     unary_[run_of(e.unary[i])] = static_cast<int>(i);
     if (e.unary_backward[i].run != nullptr) backward_[run_of(e.unary_backward[i])] = static_cast<int>(i);
@@ -128,6 +129,11 @@ PlanLink LinkReader::read(const PlanStep& step) const {
     describe(link, ChainKind::where, 0, a.dtype,
              a.dtype == DType::boolean ? std::nullopt : std::optional(computed(a.dtype)));
     link.is_program = !is_half(a.dtype);  // as with copies
+  } else if (run == fill_) {
+    const auto& a = *reinterpret_cast<const FillArgs*>(args);
+    read_loop(link, a, {a.dtype}, 0);
+    describe(link, ChainKind::cast, 0, a.dtype, computed(a.dtype));
+    link.program.operand[0] = {nullptr, computed(a.dtype), -1, false, a.real, a.integer};
   }
   return link;
 }

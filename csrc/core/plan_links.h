@@ -47,7 +47,7 @@ class LinkReader {
  private:
   using Run = void (*)();
   std::map<Run, int> unary_, backward_, binary_;  // numbers of operations
-  Run cast_, where_;
+  Run cast_, where_, fill_;
 };
 
 // Whether a link can go through some elements before the links before it have gone through the next ones: memory that

@@ -39,9 +39,10 @@ def drawn(count, seed, dtype=np.float32):
 
 
 def bits(results):
+    """The bytes of all results, every NaN the same one."""
     results = results if isinstance(results, tuple) else (results,)
-    results = [t.detach().cpu() for t in results]
-    return [(t.float() if t.dtype in HALVES else t).numpy().tobytes() for t in results]
+    arrays = [(t.float() if t.dtype in HALVES else t).detach().cpu().numpy() for t in results]
+    return [np.where(np.isnan(a), np.nan, a).astype(a.dtype).tobytes() for a in arrays]
 
 
 def replayed(function, args, fuse, monkeypatch, restore):
@@ -160,6 +161,19 @@ def test_roundings_to_halves_and_bytes(half, count, monkeypatch):
 
     _, launches = joined(run, x, byte, monkeypatch=monkeypatch)
     assert len(launches) == 1
+
+
+@pytest.mark.parametrize("dtype", [nc.float32, nc.float64, nc.int64, nc.bool, *HALVES], ids=str)
+def test_fills_are_numbers(dtype, monkeypatch):
+    x = (drawn(515, 11) > 0).to(dtype)
+
+    def run(x):
+        y = nc.full_like(x, 3)
+        return nc.full_like(x, 1), (x.logical_and(y) if dtype is nc.bool else y * x), nc.zeros_like(x)
+
+    _, launches = joined(run, x, monkeypatch=monkeypatch)
+    assert len(launches) == 1
+    assert launches[0].startswith("fill + fill + ")
 
 
 def test_more_values_than_registers(monkeypatch):
