@@ -1,8 +1,8 @@
 // What the sums of the normalisations are made of: pairs in double precision, and what one pack of float32 adds to
 // them.
 //
-// The four terms of a pack are added in float32, about the group's first element or its mean, where that keeps their
-// digits, and go to double precision together: a conversion and an addition in double precision for four elements.
+// The four terms of a pack are added in float32, about the first of them or the group's mean, where that keeps their
+// digits, and go to double precision together: a few operations in double precision for four elements.
 #pragma once
 
 #include "core/kernels/norm.h"
@@ -116,18 +116,24 @@ __device__ __forceinline__ void weigh(const NormRows& of, const Piece& piece, in
 // 0.
 __device__ __forceinline__ bool keeps_digits(float sum) { return fabsf(sum) > 1e-30f && fabsf(sum) < 1e30f; }
 
-// Adds the sums of z = x - pivot and of z^2.
+// Adds the sums of z = x - pivot and of z^2. The pack is added about its own first element in float32, which is moved
+// to the pivot in double precision: wherever the pivot is, the elements keep their digits.
 template <int kCount>
 __device__ __forceinline__ void add_moments(Pair& sums, const Pack<float, kCount>& x, float pivot) {
+  const double count = kCount, shift = static_cast<double>(x.at[0]) - static_cast<double>(pivot);
   float plain = 0, square = 0;
+  bool same = true;
 #pragma unroll
-  for (int k = 0; k < kCount; ++k) {
-    const float z = x.at[k] - pivot;
+  for (int k = 1; k < kCount; ++k) {
+    const float z = x.at[k] - x.at[0];
     plain += z;
     square = fmaf(z, z, square);
+    same = same && z == 0;
   }
-  if (keeps_digits(square)) {
-    sums = {sums.a + static_cast<double>(plain), sums.b + static_cast<double>(square)};
+  if (same || keeps_digits(square)) {
+    const double to_first = static_cast<double>(plain);
+    sums = {sums.a + fma(count, shift, to_first),
+            sums.b + fma(shift, fma(count, shift, 2 * to_first), static_cast<double>(square))};
     return;
   }
 #pragma unroll

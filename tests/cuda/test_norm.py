@@ -134,6 +134,29 @@ def test_features():
         check(of_groups(count), (7, count, channels, 1), count)
 
 
+@pytest.mark.parametrize("place", [0, 1, 3, 4000])
+@pytest.mark.parametrize(
+    ("function", "shape", "axes"),
+    [
+        (lambda x: F.layer_norm(x, (4096,)), (3, 4096), (1,)),
+        (lambda x: F.layer_norm(x, (20_001,)), (2, 20_001), (1,)),
+        (lambda x: F.batch_norm(x, None, None, training=True), (1, 2, 70, 61), (0, 2, 3)),
+        (lambda x: F.batch_norm(x, None, None, training=True), (150, 2, 5, 9), (0, 2, 3)),
+        (lambda x: F.group_norm(x, 2), (2, 4, 2500), None),
+    ],
+)
+def test_one_element_far_from_all_others(function, shape, axes, place):
+    """Wherever it is, the first of its group too, the others keep their digits in the mean."""
+    values = (0.02 + 1e-3 * np.random.default_rng(0).standard_normal(shape)).astype(np.float32)
+    values.reshape(-1)[place] = 1e6
+    v = values.astype(np.float64)
+    grouped = v.reshape(2, 2, -1) if axes is None else v
+    over = (2,) if axes is None else axes
+    mean, var = grouped.mean(over, keepdims=True), grouped.var(over, keepdims=True)
+    right = ((grouped - mean) / np.sqrt(var + EPS)).reshape(shape)
+    np.testing.assert_allclose(function(nc.from_numpy(values).cuda()).cpu().numpy(), right, rtol=1e-6)
+
+
 @pytest.mark.parametrize("deviation", [1.0, 0.05])
 def test_far_from_0(deviation):
     """Differences of neighbours are exact there: the mean must have more digits than x."""
