@@ -215,6 +215,73 @@ def test_results_and_memory_in_place(monkeypatch):
     assert len(joined) < len(apart)
 
 
+def test_a_step_that_reads_neighbours_of_what_was_written_stays_apart(device, monkeypatch):
+    y = nc.zeros(20001, device=device)
+
+    def run(x):
+        y[:20000].copy_(x).mul_(2)
+        return y[1:] + 1
+
+    x = special(20000).to(device)
+    _, joined = fused(run, x, monkeypatch=monkeypatch, restore=lambda: y.fill_(1))
+    assert joined[-1] == "add"
+
+
+def test_a_result_that_takes_over_memory_of_the_run_joins_it(device, monkeypatch):
+    """The mask lies where the product was, of which each element has four times its bytes."""
+    x = special(20000).to(device)
+    apart, joined = fused(lambda x: ((x * 3).exp(), x > 0), x, monkeypatch=monkeypatch)
+    assert apart == ["mul", "exp", "gt"]
+    assert joined == ["mul + exp + gt"]
+
+
+def drawn_program(seed):
+    """A function of two tensors that is a random sequence of elementwise steps: results of several dtypes, some of them
+    changed in place, some dropped so that others take over their memory, some returned."""
+
+    def run(x, y):
+        rng = np.random.default_rng(seed)
+        floats, masks = [x * 1.5, y], []
+
+        def pick(values):
+            return values[rng.integers(len(values))]
+
+        for _ in range(rng.integers(6, 30)):
+            a, b = pick(floats), pick(floats)
+            kind = rng.integers(9)
+            if kind == 0:
+                floats.append(pick([nc.add, nc.mul, nc.maximum, nc.sub])(a, b))
+            elif kind == 1:
+                floats.append(pick([nc.tanh, nc.relu, nc.neg, nc.square])(a))
+            elif kind == 2:
+                masks.append(pick([nc.lt, nc.ge, nc.ne])(a, b))
+            elif kind == 3 and masks:
+                floats.append(nc.where(pick(masks), a, b))
+            elif kind == 4 and len(masks) > 1:
+                masks.append(pick(masks) & pick(masks))
+            elif kind == 5:
+                floats.append(a.to(pick([nc.float16, nc.bfloat16])).float())
+            elif kind == 6 and a is not x and a is not y:
+                a.mul_(0.5).add_(b)
+            elif kind == 7 and masks:
+                floats.append(pick(masks).float())
+            elif len(floats) > 3:
+                del a, b
+                floats.pop(rng.integers(2, len(floats)))
+                if len(masks) > 1:
+                    masks.pop(0)
+        return (*floats[2:][:3], *masks[:1], floats[0])
+
+    return run
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_drawn_programs_keep_their_bits(seed, device, monkeypatch):
+    count = 8200 if device == "cpu" else 523
+    x, y = special(count).to(device), special(count).flip(0).to(device)
+    fused(drawn_program(seed), x, y, monkeypatch=monkeypatch)
+
+
 def test_a_sum_with_zeros_is_written(monkeypatch):
     g = nc.zeros(40)
 

@@ -68,7 +68,7 @@ std::vector<PlanLink> read_run(const LinkReader& reader, const std::vector<PlanS
   std::optional<DType> dtype;
   for (size_t i = from; i < steps.size(); ++i) {
     PlanLink link = reader.read(steps[i]);
-    if (link.operands.empty() || (!links.empty() && link.count != links[0].count) || !fits(link, links)) break;
+    if (link.operands.empty() || (!links.empty() && link.count != links[0].count)) break;
     if (is_program ? links.size() == kChainLinks || !joins(link, dtype) : link.count < kLeast) break;
     links.push_back(std::move(link));
   }
@@ -83,12 +83,19 @@ void chain_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blo
   std::vector<PlanStep> result;
   for (size_t i = 0; i < steps.size();) {
     std::vector<PlanLink> links = read_run(reader, steps, i, is_program);
-    const size_t end = i + links.size();
+    int scratches = 0;
+    ChainArgs program;
+    for (size_t fit = 0; links.size() > 1; links.resize(fit)) {
+      scratches = find_scratch(links, steps, i, blocks);
+      fit = fitting(links);
+      if (is_program && fit == links.size()) fit = make_program(links, program);
+      if (fit == links.size()) break;
+    }
     if (links.size() < 2) {
       result.push_back(std::move(steps[i++]));
       continue;
     }
-    const int scratches = find_scratch(links, steps, i, blocks);
+    const size_t end = i + links.size();
     PlanStep joined;
     for (size_t k = i; k < end; ++k) {
       if (k > i) joined.label.append(" + ");
@@ -99,10 +106,9 @@ void chain_steps(std::vector<PlanStep>& steps, const std::vector<PlanBlock>& blo
           joined.operands.push_back(x);
     }
     if (is_program) {
-      const ChainArgs args = make_program(links);
       joined.kernel = erased(table.chain);
-      joined.args.resize(sizeof args);
-      std::memcpy(joined.args.data(), &args, sizeof args);
+      joined.args.resize(sizeof program);
+      std::memcpy(joined.args.data(), &program, sizeof program);
     } else {
       joined.chain = [pass = Pass(std::move(links), scratches)](const LaunchContext& context) { pass.run(context); };
     }

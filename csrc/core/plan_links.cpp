@@ -147,22 +147,32 @@ struct Range {
 
 Range range_of(const PlanLinkOperand& x, int64_t count) { return {x.data, x.data + x.size * (x.single ? 1 : count)}; }
 
+// Whether it matters which of the two links is through with its elements first.
+bool collide(const PlanLinkOperand& x, const PlanLinkOperand& y, int64_t count) {
+  if (!x.written() && !y.written()) return false;
+  const bool same = x.data == y.data && x.size == y.size && !x.single && !y.single;
+  return !same && range_of(x, count).overlaps(range_of(y, count));
+}
+
 }  // namespace
 
-bool fits(const PlanLink& link, const std::vector<PlanLink>& before) {
-  for (const PlanLinkOperand& x : link.operands)
-    for (const PlanLink& other : before)
-      for (const PlanLinkOperand& y : other.operands) {
-        if (!x.written() && !y.written()) continue;
-        const bool same = x.data == y.data && x.size == y.size && !x.single && !y.single;
-        if (!same && range_of(x, link.count).overlaps(range_of(y, link.count))) return false;
-      }
-  return true;
+size_t fitting(std::vector<PlanLink>& links) {
+  for (size_t l = 0; l < links.size(); ++l)
+    for (size_t before = 0; before < l; ++before)
+      for (PlanLinkOperand& x : links[l].operands)
+        for (PlanLinkOperand& y : links[before].operands) {
+          if (!collide(x, y, links[l].count)) continue;
+          if (x.scratch < 0 && y.scratch < 0) return l;
+          for (PlanLinkOperand* operand : {&x, &y}) operand->pinned = operand->scratch >= 0;
+        }
+  return links.size();
 }
 
 int find_scratch(std::vector<PlanLink>& links, const std::vector<PlanStep>& steps, size_t from,
                  const std::vector<PlanBlock>& blocks) {
   const size_t to = from + links.size();
+  for (PlanLink& link : links)
+    for (PlanLinkOperand& x : link.operands) x.scratch = -1, x.pinned = false;
   std::set<int> elsewhere;
   for (size_t i = 0; i < steps.size(); ++i)
     if (i < from || i >= to)
@@ -185,7 +195,7 @@ int find_scratch(std::vector<PlanLink>& links, const std::vector<PlanStep>& step
               }
       const bool plain =
           whole && !uses.empty() && uses[0]->written() && std::none_of(uses.begin(), uses.end(), [&](auto* u) {
-            return u->single || u->size != uses[0]->size || u->scratch >= 0;
+            return u->single || u->dtype != uses[0]->dtype || u->scratch >= 0;
           });
       // The first link must not read what it writes: there would be nothing in the working memory yet.
       const auto& first = links[i - from].operands;

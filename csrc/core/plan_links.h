@@ -18,7 +18,8 @@ struct PlanLinkOperand {
   DType dtype;
   int64_t size;  // of an element
   bool single;
-  int scratch = -1;  // which piece of working memory takes its place, or -1
+  int scratch = -1;     // which piece of working memory takes its place, or -1
+  bool pinned = false;  // scratch whose own memory another array of the run has too
 
   bool written() const { return place == 0; }
 };
@@ -50,13 +51,14 @@ class LinkReader {
   Run cast_, where_, fill_;
 };
 
-// Whether a link can go through some elements before the links before it have gone through the next ones: memory that
-// one of the two writes is the same element by element, or not shared.
-bool fits(const PlanLink& link, const std::vector<PlanLink>& before);
-
 // Finds the arrays of steps [from, from + links.size()) that nothing else touches and that the run itself writes first,
 // and numbers them in their operands. Returns how many there are.
 int find_scratch(std::vector<PlanLink>& links, const std::vector<PlanStep>& steps, size_t from,
                  const std::vector<PlanBlock>& blocks);
+
+// How many of the links, whose scratch is found, can each go through some elements before the links before it have gone
+// through the next ones: memory that one of two links writes is the same element by element, or not shared, or one's
+// scratch, which is then pinned.
+size_t fitting(std::vector<PlanLink>& links);
 
 }  // namespace nn

@@ -51,8 +51,8 @@ bool joins(const PlanLink& link, std::optional<DType>& dtype) {
   return true;
 }
 
-ChainArgs make_program(const std::vector<PlanLink>& links) {
-  ChainArgs args{};
+size_t make_program(const std::vector<PlanLink>& links, ChainArgs& args) {
+  args = {};
   std::optional<DType> dtype;
   for (const PlanLink& link : links) joins(link, dtype);
   args.count = links[0].count;
@@ -78,24 +78,27 @@ ChainArgs make_program(const std::vector<PlanLink>& links) {
       if (value >= 0 && values[value].next_reader(l) < 0) value = -1;
     if (values[l].readers.empty()) continue;
     // A free slot, or that of the result that is needed last, this one among them.
-    int slot = -1, last = values[l].next_reader(l);
-    for (int s = 0; s < kChainSlots; ++s)
-      if (kept[s] < 0) {
-        slot = s;
-        break;
-      } else if (values[kept[s]].next_reader(l) > last) {
-        slot = s, last = values[kept[s]].next_reader(l);
-      }
-    Value& loser = slot < 0 ? values[l] : kept[slot] >= 0 ? values[kept[slot]] : values[l];
-    if (slot < 0 || kept[slot] >= 0) loser.stored = true, loser.slot = -1;
-    if (slot < 0) continue;
+    int free = -1, victim = -1, last = values[l].operand->pinned ? -1 : values[l].next_reader(l);
+    for (int s = 0; s < kChainSlots; ++s) {
+      if (kept[s] < 0)
+        free = s;
+      else if (!values[kept[s]].operand->pinned && values[kept[s]].next_reader(l) > last)
+        victim = s, last = values[kept[s]].next_reader(l);
+    }
+    if (free < 0 && victim < 0 && values[l].operand->pinned) return static_cast<size_t>(l);
+    if (free < 0) {
+      Value& loser = victim < 0 ? values[l] : values[kept[victim]];
+      loser.stored = true, loser.slot = -1;
+      if (victim < 0) continue;
+    }
+    const int slot = free >= 0 ? free : victim;
     kept[slot] = l;
     values[l].slot = slot;
     link.slot = static_cast<int16_t>(slot);
   }
   for (int l = 0; l < args.links; ++l)
     if (values[l].stored) args.link[l].data = const_cast<char*>(values[l].operand->data);
-  return args;
+  return links.size();
 }
 
 }  // namespace nn

@@ -134,6 +134,7 @@ def test_halves_are_rounded_after_each_step(name, half, monkeypatch):
         return z + backward(name, y, z) if name in BACKWARD else z + y, z < y
 
     _, launches = joined(run, x, y, monkeypatch=monkeypatch)
+    assert len(launches) == 1
     assert launches[0].startswith(f"mul + {name} + ")
 
 
@@ -225,14 +226,6 @@ def test_what_does_not_fit_stays_apart(monkeypatch):
     _, launches = joined(lambda x: (x + x.T).exp() * x[:, :1], x, monkeypatch=monkeypatch)
     assert launches == ["add", "exp", "mul"]
 
-    # The second step reads neighbours of what the first one writes, which other threads may not have written yet.
-    y = nc.zeros(65, device="cuda")
-
-    def shifted(x):
-        y[:64].copy_(x[:64]).mul_(2)
-        return y[1:65] + 1
-
-    joined(shifted, drawn(65, 17), monkeypatch=monkeypatch, restore=lambda: y.fill_(1))
     # Other dtypes and other lengths end a chain.
     _, launches = joined(lambda x: (x.double() * 2, x[:5] + 1), drawn(65, 18), monkeypatch=monkeypatch)
     assert len(launches) == 3

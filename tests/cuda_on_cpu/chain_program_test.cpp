@@ -53,7 +53,11 @@ struct Builder {
     if (y != nullptr) link.operands.push_back(operand(2, y, -1));
     links.push_back(link);
   }
-  ChainArgs program() const { return make_program(links); }
+  ChainArgs program() const {
+    ChainArgs args;
+    expect(make_program(links, args) == links.size(), "room for all links", "a chain");
+    return args;
+  }
   void run() const { cuda::run_chain<float>(program(), {}, ctx); }
 };
 
@@ -131,6 +135,9 @@ void check_many_values(int64_t count) {
   int stored = 0;
   for (int k = 0; k < kMany; ++k) stored += program.link[k].data != nullptr;
   expect(stored == kMany - kChainSlots, "as many values in memory as have no register", std::to_string(stored).c_str());
+  for (PlanLink& link : b.links) link.operands[0].pinned = true;
+  ChainArgs args;
+  expect(make_program(b.links, args) == kChainSlots, "what may not reach memory ends the chain", "");
 }
 
 }  // namespace
