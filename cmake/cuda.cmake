@@ -62,7 +62,7 @@ target_compile_options(
 # Elementwise operations have the same bits in whichever kernel they are computed, alone or in a chain: nothing is
 # contracted but what csrc/math writes as fma.
 file(GLOB cuda_elementwise cuda/elementwise*.cu cuda/chain*.cu)
-set_source_files_properties(${cuda_elementwise} PROPERTIES COMPILE_OPTIONS -fmad=false)
+set_source_files_properties(${cuda_elementwise} PROPERTIES COMPILE_OPTIONS "-fmad=false;-DNN_NO_CONTRACTION")
 # ptxas tells as mere information that it made wgmma wait (C7508, C7510): cmake/check_ptxas.py makes that an error.
 set_target_properties(
   _cuda PROPERTIES CUDA_STANDARD_REQUIRED OFF CUDA_VISIBILITY_PRESET hidden

@@ -17,8 +17,9 @@ NN_FN bool all(bool mask) { return mask; }
 NN_FN bool isnan(float x) { return x != x; }
 NN_FN bool isnan(double x) { return x != x; }
 
-// a * b + c, rounded once where the instruction set can: nothing may depend on its being exact.
-#if defined(__FMA__) || defined(__CUDA_ARCH__)
+// a * b + c, rounded once where the instruction set can: nothing may depend on its being exact. (nvcc makes it one
+// instruction by itself, but where cmake/cuda.cmake tells it not to contract anything that is not asked for.)
+#if defined(__FMA__) || defined(NN_NO_CONTRACTION)
 NN_FN float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 NN_FN double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #else
