@@ -82,6 +82,43 @@ def test_float64(name, isa):
     assert error[worst] <= bound, f"{name}({x[worst]!r}) is off by {error[worst]} ulp"
 
 
+# name: (truth, bound for float32, for float64). Cubes are rounded twice.
+OF_TWO = {"pow": (np.power, 1.3, 1.3), "atan2": (np.arctan2, 2.5, 2.5), "fmod": (np.fmod, 0.0, 0.0)}
+EDGES = [0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 2, -2, 0.5, -0.5, 3, -3, 1e-45, -1e-45, 1e38, -1e38, 3e38, 2.5, 7]
+EDGES += [-2.5, 16777215, -16777215, 1 + 2**-23, 1e10]
+
+
+@pytest.mark.parametrize("name", OF_TWO)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_functions_of_two_numbers(name, dtype, isa):
+    """Against NumPy in float64, or in long double; all pairs of the numbers that are special to one of them too."""
+    truth, bound32, bound64 = OF_TWO[name]
+    wide, bound = (np.float64, bound32) if dtype == "float32" else (np.longdouble, bound64)
+    if name == "fmod":
+        wide = np.dtype(dtype)  # exact in every precision
+    elif dtype == "float64" and np.finfo(np.longdouble).nmant < 63:
+        pytest.skip("long double is no wider than double here")
+    random = np.random.default_rng(3)
+    x, y = (random.standard_normal((2, 200_000)) * np.exp(random.uniform(-12, 12, (2, 200_000)))).astype(dtype)
+    if name == "pow":
+        y = (y / np.abs(y) * random.uniform(0, 8, y.size)).astype(dtype)
+        x[::2] = np.abs(x[::2])
+        y[1::2] = np.round(y[1::2])
+    special = np.asarray(EDGES, dtype)
+    x = np.concatenate([x, np.repeat(special, special.size)])
+    y = np.concatenate([y, np.tile(special, special.size)])
+    got, expected = (
+        np.asarray(getattr(nc, name)(nc.from_numpy(x), nc.from_numpy(y))),
+        truth(x.astype(wide), y.astype(wide)),
+    )
+    error = ulps(got, expected)
+    worst = np.argmax(error)
+    assert error[worst] <= bound, f"{name}({x[worst]!r}, {y[worst]!r}) is off by {error[worst]} ulp"
+    number = ~np.isnan(got)
+    np.testing.assert_array_equal(np.signbit(got[number]), np.signbit(expected[number]))
+
+
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_same_bits_at_every_place(name, dtype, isa):

@@ -43,7 +43,10 @@ struct Atan2 {
   static constexpr bool floating_only = true;
   template <class V>
   NN_MEMBER V forward(V x, V y) const {
-    return map(NN_C_FUNCTION(atan2), x, y);
+    if constexpr (is_number<V>)
+      return map(NN_C_FUNCTION(atan2), x, y);
+    else
+      return atan2(x, y);
   }
 };
 
@@ -85,8 +88,10 @@ struct Fmod {
   NN_MEMBER V forward(V x, V y) const {
     if constexpr (is_integer<V>)
       return rest(x, y);
-    else
+    else if constexpr (is_number<V> || !has_fma)
       return map(NN_C_FUNCTION(fmod), x, y);
+    else
+      return fmod(x, y);
   }
 };
 

@@ -1,9 +1,9 @@
-// exp, expm1, log, log1p, tanh, sigmoid, erf, erfc(|x|), sin, cos, asin, acos, atan, pow for V = float, double or a
-// vector of them. Each reduces its argument to a short interval and evaluates there a polynomial that was fitted by the
-// Remez exchange to the relative error of the function; the fit's own error, given as a power of two, lies below the
-// format's. NaN gives NaN, infinities and zeros (with their sign) give what C's Annex F says. The errors stated are the
-// largest seen in units in the last place of the result over the whole range; tests/test_math_accuracy.py measures
-// them.
+// exp, expm1, log, log1p, tanh, sigmoid, erf, erfc(|x|), sin, cos, asin, acos, atan, atan2, fmod, pow for V = float,
+// double or a vector of them. Each reduces its argument to a short interval and evaluates there a polynomial that was
+// fitted by the Remez exchange to the relative error of the function; the fit's own error, given as a power of two,
+// lies below the format's. NaN gives NaN, infinities and zeros (with their sign) give what C's Annex F says. The errors
+// stated are the largest seen in units in the last place of the result over the whole range;
+// tests/test_math_accuracy.py measures them.
 #pragma once
 
 #include "math/config.h"
@@ -13,6 +13,8 @@ namespace nn::NN_ISA {
 
 template <class V>
 inline constexpr bool is_single = sizeof(value_t<V>) == sizeof(float);
+template <class V>
+inline constexpr bool is_number = __is_same(V, value_t<V>);  // and not a vector
 
 template <class V>
 inline constexpr value_t<V> infinity = static_cast<value_t<V>>(__builtin_inf());
@@ -303,15 +305,9 @@ NN_FN V acos(V x) {
   return select(far, select(x < V(0), mirrored, twice), near);
 }
 
-// With a = |x|: pi/2 - atan(1 / a) beyond 1 + sqrt(2), pi/4 + atan((a - 1) / (a + 1)) beyond sqrt(2) - 1, so that a
-// polynomial up to sqrt(2) - 1 serves all. Fits: 2^-30, 2^-64. Error: 2.5 ulp.
+// atan(r) - r for |r| <= sqrt(2) - 1, z = r^2. Fits: 2^-30, 2^-64.
 template <class V>
-NN_FN V atan(V x) {
-  const V a = abs(x);
-  const auto middle = a > V(pick<V>(0x1.a8279ap-2f, 0x1.a827999fcef32p-2));
-  const auto far = a > V(pick<V>(0x1.3504f4p+1f, 0x1.3504f333f9de6p+1));
-  const V numerator = select(far, V(-1), select(middle, a - V(1), a));
-  const V r = numerator / select(far, a, select(middle, a + V(1), V(1))), z = r * r;
+NN_FN V atan_rest(V r, V z) {
   V p;
   if constexpr (is_single<V>)
     p = poly(z, -0x1.55554ap-2f, 0x1.999196p-3f, -0x1.23b514p-3f, 0x1.b1eb48p-4f, -0x1.f1e8b8p-5f);
@@ -319,18 +315,96 @@ NN_FN V atan(V x) {
     p = poly(z, -0x1.5555555555554p-2, 0x1.999999999964ap-3, -0x1.249249247561ep-3, 0x1.c71c71b743fe7p-4,
              -0x1.745d14b8ccb7bp-4, 0x1.3b136e1906e7fp-4, -0x1.110c71a70a775p-4, 0x1.e171ea99066dap-5,
              -0x1.ab7cff099e787p-5, 0x1.70eb60132e8a9p-5, -0x1.1233ab863beacp-5, 0x1.f1d9a5cbb4237p-7);
+  return r * z * p;
+}
+
+// With a = |x|: pi/2 - atan(1 / a) beyond 1 + sqrt(2), pi/4 + atan((a - 1) / (a + 1)) beyond sqrt(2) - 1, so that a
+// polynomial up to sqrt(2) - 1 serves all. Error: 2.5 ulp.
+template <class V>
+NN_FN V atan(V x) {
+  const V a = abs(x);
+  const auto middle = a > V(pick<V>(0x1.a8279ap-2f, 0x1.a827999fcef32p-2));
+  const auto far = a > V(pick<V>(0x1.3504f4p+1f, 0x1.3504f333f9de6p+1));
+  const V numerator = select(far, V(-1), select(middle, a - V(1), a));
+  const V r = numerator / select(far, a, select(middle, a + V(1), V(1)));
   const V turns = select(far, V(1), select(middle, V(0.5f), V(0)));  // of pi / 2
-  const V y = fma(turns, V(half_pi_hi<V>), r + fma(r * z, p, turns * V(half_pi_lo<V>)));
+  const V y = fma(turns, V(half_pi_hi<V>), r + (atan_rest(r, r * r) + turns * V(half_pi_lo<V>)));
   return copysign(y, x);
 }
 
-// x^y by the C library, but squares and cubes, which powers mostly are, are multiplied. (0 stands in empty lanes.)
+// The angle of the point (x, y), from -pi to pi. The smaller of |x| and |y| over the larger one lies in [0, 1]; from
+// sqrt(2) - 1 on, pi/4 is taken out of it before the division, as in atan. What is left is turned to the octant by
+// adding to it, or taking it from, a multiple of pi/2 in two parts. Error: 2 ulp.
+template <class V>
+NN_FN V atan2(V y, V x) {
+  const V a = abs(x), b = abs(y);
+  const auto steep = b > a;
+  V small = select(steep, a, b), large = select(steep, b, a);
+  const V fit = select(large > V(pick<V>(0x1p126f, 0x1p1022)), V(0.25f), V(1));  // their sum must not overflow
+  small = small * fit, large = large * fit;
+  const auto middle = small > large * V(pick<V>(0x1.a8279ap-2f, 0x1.a827999fcef32p-2));
+  const V ratio = select(middle, small - large, small) / select(middle, small + large, large);
+  const V r = select(small == large, V(0), ratio);  // 0 / 0 and inf / inf are the diagonals'
+  const V sign = select(steep, V(-1), V(1)), away = copysign(V(1), x);
+  V turns = select(small == large, select(large == V(0), V(0), V(0.5f)), select(middle, V(0.5f), V(0)));  // of pi / 2
+  turns = select(steep, V(1) - turns, turns);
+  turns = V(1) - away * (V(1) - turns);
+  const V rest = sign * away * (r + atan_rest(r, r * r));
+  const V angle = fma(turns, V(half_pi_hi<V>), fma(turns, V(half_pi_lo<V>), rest));
+  return copysign(select(isnan(x) | isnan(y), x + y, angle), y);
+}
+
+// What x leaves of a whole number of y, with the sign of x: exact, by the C library where the number is large. The
+// quotient may have been rounded up to the next whole number; the fused multiply-add is exact for both.
+template <class V>
+NN_FN V fmod(V x, V y) {
+  const V a = abs(x), b = abs(y), n = trunc(a / b);
+  const auto near = n < V(pick<V>(0x1p23f, 0x1p52));
+  const V below = fma(-n, b, a), r = select(a < b, a, select(below < V(0), below + b, below));
+  if (all(near)) return copysign(r, x);
+  return select(near, copysign(r, x), map(NN_C_FUNCTION(fmod), x, y));
+}
+
+// 2^(y log2 x) for a positive finite x, in double precision but only as good as single precision needs it. With
+// x = 2^e m and s = (m - 1) / (m + 1), log2(m) = s P(s^2). Fits: 2^-42, 2^-34.
+template <class V>
+NN_FN V power_of_finite(V x, V y) {
+  V e;
+  const V m = split(x, e), s = (m - V(1)) / (m + V(1));
+  const V p = poly(s * s, 0x1.71547652b7ea7p+1, 0x1.ec709dcb3ff00p-1, 0x1.2776bc64ecc01p-1, 0x1.a61e917f21581p-2,
+                   0x1.46f428adafb5fp-2, 0x1.29bfd39637e0fp-2);
+  const V t = clamp(y * fma(s, p, e), V(-300), V(300)), n = round(t), r = t - n;
+  return pow2(n) * poly(r, 0x1.ffffffffa7134p-1, 0x1.62e42fef9cc69p-1, 0x1.ebfbe0aa03ed0p-3, 0x1.c6b08da70cd28p-5,
+                        0x1.3b29d8baffed4p-7, 0x1.5d8775982ddefp-10, 0x1.446c79f929f48p-13, 0x1.00c0e4e710c40p-16);
+}
+
+// x^y in single precision. A negative x has a power for whole y only, whose sign is that of x where y is odd.
+// Error: 0.51 ulp.
+template <class V>
+NN_FN V pow_by_logarithm(V x, V y) {
+  const V a = abs(x), infinite = V(infinity<V>);
+  V size = in_double([](auto base, auto exponent) NN_LAMBDA { return power_of_finite(base, exponent); }, a, y);
+  const V edge = select((a == V(0)) ^ (y < V(0)), V(0), infinite);
+  size = select((a == V(0)) | (a == infinite), select(isnan(y), y, edge), select(isnan(x), x, size));
+  size = select(a == V(1), select((x < V(0)) & isnan(y), y, V(1)), size);
+  const auto whole = round(y) == y, odd = whole & (round(y * V(0.5f)) != y * V(0.5f));
+  const auto none = (x < V(0)) & (a < infinite) & !whole;
+  return select(none, V(not_a_number<V>), select(odd, copysign(size, x), size));
+}
+
+// x^y, by the C library in double precision. Squares and cubes, which powers mostly are, are multiplied. (0 stands in
+// empty lanes.)
 template <class V>
 NN_FN V pow(V x, V y) {
   const auto none = y == V(0), square = y == V(2), cube = y == V(3);
   const V product = x * x, multiplied = select(none, V(1), select(square, product, product * x));
   if (all(none | square | cube)) return multiplied;
-  return select(none | square | cube, multiplied, map(NN_C_FUNCTION(pow), x, y));
+  V power;
+  if constexpr (is_single<V> && !is_number<V>)
+    power = pow_by_logarithm(x, y);
+  else
+    power = map(NN_C_FUNCTION(pow), x, y);
+  return select(none | square | cube, multiplied, power);
 }
 
 }  // namespace nn::NN_ISA

@@ -17,12 +17,14 @@ NN_FN bool all(bool mask) { return mask; }
 NN_FN bool isnan(float x) { return x != x; }
 NN_FN bool isnan(double x) { return x != x; }
 
-// a * b + c, rounded once where the instruction set can: nothing may depend on its being exact. (nvcc makes it one
+// a * b + c, rounded once where the instruction set can; what depends on that asks has_fma. (nvcc makes it one
 // instruction by itself, but where cmake/cuda.cmake tells it not to contract anything that is not asked for.)
 #if defined(__FMA__) || defined(NN_NO_CONTRACTION)
+inline constexpr bool has_fma = true;
 NN_FN float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 NN_FN double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }
 #else
+inline constexpr bool has_fma = false;
 NN_FN float fma(float a, float b, float c) { return a * b + c; }
 NN_FN double fma(double a, double b, double c) { return a * b + c; }
 #endif

@@ -2,6 +2,7 @@
 #include "core/kernels/reduce.h"
 
 #include "cpu/kernels/reduce_walk.h"
+#include "cpu/simd/wide.h"
 #include "math/functions.h"
 #include "math/scalar.h"
 

@@ -190,4 +190,21 @@ NN_FN Wide<T, N> map(F f, Wide<T, N> x, Wide<T, N> y) {
   return x;
 }
 
+// f(x, y), lane by lane in double precision, rounded.
+template <class F>
+NN_FN Vec<float> in_double(F f, Vec<float> x, Vec<float> y) {
+  typedef float Half __attribute__((vector_size(sizeof(Vec<float>::Values) / 2)));
+  using Doubles = Vec<double>::Values;
+  const auto widen = [](Vec<float> v) NN_LAMBDA {
+    Half half[2];
+    __builtin_memcpy(half, &v.v, sizeof half);
+    return Wide<double, 2>::make([&](int k)
+                                     NN_LAMBDA { return Vec<double>(__builtin_convertvector(half[k], Doubles)); });
+  };
+  const Wide<double, 2> r = f(widen(x), widen(y));
+  const Half half[2] = {__builtin_convertvector(r.v[0].v, Half), __builtin_convertvector(r.v[1].v, Half)};
+  __builtin_memcpy(&x.v, half, sizeof half);
+  return x;
+}
+
 }  // namespace nn::NN_ISA
