@@ -257,23 +257,6 @@ void wrap(const WrapIndexArgs& args, const LaunchContext&) {
     args.wrapped[i] = args.index[i] < 0 ? args.index[i] + args.size : args.index[i];
 }
 
-// Every element's coordinates are written, and overwritten by the next ones unless it counts: no branch to guess wrong.
-void nonzero(const NonzeroArgs& args, const LaunchContext&) {
-  with_type(args.dtype, [&]<class T>(T) {
-    const int last = args.ndim - 1;
-    const int64_t width = last >= 0 ? args.shape[last] : 1;
-    const int64_t strides[kMaxDims] = {};
-    const T* x = static_cast<const T*>(args.x);
-    int64_t *y = args.y, *const end = y + args.found * args.ndim;
-    for (Odometer<1> k(last > 0 ? last : 0, args.shape, 0, strides); y < end; k.next(), x += width)
-      for (int64_t i = 0; i < width && y < end; ++i) {
-        for (int d = 0; d < last; ++d) y[d] = k.at[d];
-        y[last] = i;
-        y += x[i] == T(0) ? 0 : args.ndim;
-      }
-  });
-}
-
 template <class T>
 void bag_max_of(const BagMaxArgs& args, const LaunchContext& ctx) {
   const T* const x = static_cast<const T*>(args.x);
@@ -312,7 +295,8 @@ void sequence(const SequenceArgs& args, const LaunchContext& ctx) {
 
 }  // namespace
 
-void sort(const SortArgs& args, const LaunchContext& ctx);  // sort.cpp
+void sort(const SortArgs& args, const LaunchContext& ctx);        // sort.cpp
+void nonzero(const NonzeroArgs& args, const LaunchContext& ctx);  // nonzero.cpp
 
 extern const IndexKernels index_kernels;
 const IndexKernels index_kernels = {
