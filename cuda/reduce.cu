@@ -5,6 +5,7 @@
 #include "cuda/keys.cuh"
 #include "cuda/math.cuh"
 #include "cuda/reduce_walk.cuh"
+#include "cuda/stored.cuh"
 #include "math/functions.h"
 #include "math/scalar.h"
 
@@ -27,6 +28,20 @@ struct Sum {
   __device__ void write(void* y, int64_t at, T a, T) const {
     a /= divisor;
     static_cast<T*>(y)[at] = root == 2 ? sqrt(a) : a;
+  }
+};
+
+// Of 16 bits, added in float and rounded once.
+struct SumOfHalves : Sum<float> {
+  using In = uint16_t;
+  Half as;
+
+  explicit SumOfHalves(const ReduceArgs& args) : Sum<float>(args), as{args.dtype == DType::bfloat16} {}
+  __device__ float lift(uint16_t x, float, int64_t) const { return as.value(x); }
+  __device__ void write(void* y, int64_t at, float a, float center) const {
+    float sum = 0;
+    Sum<float>::write(&sum, 0, a, center);
+    static_cast<uint16_t*>(y)[at] = as.stored(sum);
   }
 };
 
@@ -165,6 +180,11 @@ void both(const ReduceArgs& args, const LaunchContext& ctx) {
   });
 }
 
+void sum(const ReduceArgs& args, const LaunchContext& ctx) {
+  if (is_half(args.dtype)) return reduce_all(args, SumOfHalves(args), ctx);
+  both<Sum, SumOfIntegers>(args, ctx);
+}
+
 template <bool largest>
 void extreme(const ReduceArgs& args, const LaunchContext& ctx) {
   with_numbers(args.dtype, [&]<class T>(T) { reduce_all(args, Extreme<T>{Keys<T>(largest)}, ctx); });
@@ -184,7 +204,7 @@ void count(const ReduceArgs& args, const LaunchContext& ctx) {
 
 extern const ReduceKernels reduce_kernels;
 const ReduceKernels reduce_kernels = {
-    {"sum", both<Sum, SumOfIntegers>},
+    {"sum", sum},
     {"prod", both<Product, ProductOfIntegers>},
     {"amax", extreme<true>},
     {"amin", extreme<false>},

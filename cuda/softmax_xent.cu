@@ -12,68 +12,72 @@ extern const SoftmaxXentKernels softmax_xent_kernels;
 
 namespace {
 
-template <class Team, class T>
+template <class Team, class A, class X = typename A::Stored>
 __global__ void __launch_bounds__(kThreads)
-    softmax_kernel(Team team, Rows rows, bool logarithm, bool aligned, const T* x, T* y) {
+    softmax_kernel(Team team, A as, Rows rows, bool logarithm, bool aligned, const X* x, X* y) {
+  using T = typename A::Value;
   each_row(team, rows, [&](const Row& row) {
-    const SoftmaxRow<T> found = softmax_row(team, row, x, aligned);
+    const SoftmaxRow<T> found = softmax_row(as, team, row, x, aligned);
     const T last = logarithm ? log(found.sum) : T(1) / found.sum;
     each_pack<T>(team, row, [&](auto count, int64_t c) {
       constexpr int kCount = decltype(count)::value;
-      Pack<T, kCount> v = load_pack<kCount>(x + row.at(c), aligned);
+      Pack<T, kCount> v = load_values<kCount>(as, x + row.at(c), aligned);
 #pragma unroll
       for (int k = 0; k < kCount; ++k) {
         const T below = v.at[k] - found.max;
         v.at[k] = logarithm ? below - last : exp(below) * last;
       }
-      store_pack<kCount>(y + row.at(c), v, aligned);
+      store_values<kCount>(as, y + row.at(c), v, aligned);
     });
   });
 }
 
-template <class Team, class T>
+template <class Team, class A, class X = typename A::Stored>
 __global__ void __launch_bounds__(kThreads)
-    softmax_backward_kernel(Team team, Rows rows, bool logarithm, bool aligned, const T* y, const T* gy, T* gx) {
+    softmax_backward_kernel(Team team, A as, Rows rows, bool logarithm, bool aligned, const X* y, const X* gy, X* gx) {
+  using T = typename A::Value;
   each_row(team, rows, [&](const Row& row) {
     T sum = T(0);
     each_pack<T>(team, row, [&](auto count, int64_t c) {
       constexpr int kCount = decltype(count)::value;
-      const Pack<T, kCount> v = load_pack<kCount>(y + row.at(c), aligned);
-      const Pack<T, kCount> g = load_pack<kCount>(gy + row.at(c), aligned);
+      const Pack<T, kCount> v = load_values<kCount>(as, y + row.at(c), aligned);
+      const Pack<T, kCount> g = load_values<kCount>(as, gy + row.at(c), aligned);
 #pragma unroll
       for (int k = 0; k < kCount; ++k) sum = logarithm ? sum + g.at[k] : fma(v.at[k], g.at[k], sum);
     });
     const T total = team.reduce(sum, Sum{});
     each_pack<T>(team, row, [&](auto count, int64_t c) {
       constexpr int kCount = decltype(count)::value;
-      const Pack<T, kCount> v = load_pack<kCount>(y + row.at(c), aligned);
-      Pack<T, kCount> g = load_pack<kCount>(gy + row.at(c), aligned);
+      const Pack<T, kCount> v = load_values<kCount>(as, y + row.at(c), aligned);
+      Pack<T, kCount> g = load_values<kCount>(as, gy + row.at(c), aligned);
 #pragma unroll
       for (int k = 0; k < kCount; ++k)
         g.at[k] = logarithm ? g.at[k] - exp(v.at[k]) * total : v.at[k] * (g.at[k] - total);
-      store_pack<kCount>(gx + row.at(c), g, aligned);
+      store_values<kCount>(as, gx + row.at(c), g, aligned);
     });
   });
 }
 
 void run_softmax(const SoftmaxArgs& a, const LaunchContext& ctx) {
   const Rows rows{a.outer, a.n, a.inner};
-  with_floating(a.dtype, [&]<class T>(T) {
-    with_team<T>(rows, [&]<class Team>(const Team& team, unsigned blocks) {
-      const auto kernel = softmax_kernel<Team, T>;
-      NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, a.log, are_aligned(a.x, a.y), static_cast<const T*>(a.x),
-                static_cast<T*>(a.y));
+  with_stored(a.dtype, [&]<class A>(const A& as) {
+    using X = typename A::Stored;
+    with_team<typename A::Value>(rows, [&]<class Team>(const Team& team, unsigned blocks) {
+      const auto kernel = softmax_kernel<Team, A>;
+      NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, as, rows, a.log, are_aligned(a.x, a.y),
+                static_cast<const X*>(a.x), static_cast<X*>(a.y));
     });
   });
 }
 
 void run_softmax_backward(const SoftmaxBackwardArgs& a, const LaunchContext& ctx) {
   const Rows rows{a.outer, a.n, a.inner};
-  with_floating(a.dtype, [&]<class T>(T) {
-    with_team<T>(rows, [&]<class Team>(const Team& team, unsigned blocks) {
-      const auto kernel = softmax_backward_kernel<Team, T>;
-      NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, rows, a.log, are_aligned(a.y, a.gy, a.gx),
-                static_cast<const T*>(a.y), static_cast<const T*>(a.gy), static_cast<T*>(a.gx));
+  with_stored(a.dtype, [&]<class A>(const A& as) {
+    using X = typename A::Stored;
+    with_team<typename A::Value>(rows, [&]<class Team>(const Team& team, unsigned blocks) {
+      const auto kernel = softmax_backward_kernel<Team, A>;
+      NN_LAUNCH(kernel, blocks, kThreads, 0, ctx, team, as, rows, a.log, are_aligned(a.y, a.gy, a.gx),
+                static_cast<const X*>(a.y), static_cast<const X*>(a.gy), static_cast<X*>(a.gx));
     });
   });
 }

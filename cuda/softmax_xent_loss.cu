@@ -176,7 +176,7 @@ template <class Team, class T>
 __global__ void __launch_bounds__(kThreads, 2)
     cross_entropy_kernel(Team team, Rows rows, Loss<T> l, bool aligned, const T* x, T* losses, T* gx, FaultSite fault) {
   each_row(team, rows, [&](const Row& row) {
-    const SoftmaxRow<T> found = softmax_row(team, row, x, aligned);
+    const SoftmaxRow<T> found = softmax_row(Plain<T>{}, team, row, x, aligned);
     T below = T(0), weights = static_cast<T>(l.classes);  // sums of w (x - max x), and of w
     if (l.smoothed) {
       T mine = T(0);

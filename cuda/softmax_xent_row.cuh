@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cuda/math.cuh"
-#include "cuda/teams.cuh"
+#include "cuda/stored.cuh"
 #include "math/functions.h"
 
 namespace nn::cuda {
@@ -35,12 +35,13 @@ __device__ __forceinline__ T finite_shift(T m) {
   return m == lowest<T> ? T(0) : m;
 }
 
-template <class T, class Team>
-__device__ __forceinline__ SoftmaxRow<T> softmax_row(const Team& team, const Row& row, const T* x, bool aligned) {
+template <class A, class Team, class T = typename A::Value>
+__device__ __forceinline__ SoftmaxRow<T> softmax_row(const A& as, const Team& team, const Row& row,
+                                                     const typename A::Stored* x, bool aligned) {
   T m = lowest<T>, s = T(0);
   each_pack<T>(team, row, [&](auto count, int64_t c) {
     constexpr int kCount = decltype(count)::value;
-    const Pack<T, kCount> v = load_pack<kCount>(x + row.at(c), aligned);
+    const Pack<T, kCount> v = load_values<kCount>(as, x + row.at(c), aligned);
     T now = m;
 #pragma unroll
     for (int k = 0; k < kCount; ++k) now = max(now, v.at[k]);

@@ -6,10 +6,11 @@ namespace nn {
 
 void bind_reduce(py::module_& module) {
   OpModule m(module, {});
+  OpModule native(module, {.is_native = is_on_cuda});
   const auto dims = py::arg("dims") = py::none();
   const auto keepdim = py::arg("keepdim") = false;
-  m.def("sum", sum, py::arg("input"), dims, keepdim, Nogil());
-  m.def("mean", mean, py::arg("input"), dims, keepdim, Nogil());
+  native.def("sum", sum, py::arg("input"), dims, keepdim, Nogil());
+  native.def("mean", mean, py::arg("input"), dims, keepdim, Nogil());
   m.def("prod", prod, py::arg("input"), dims, keepdim, Nogil());
   m.def("amax", amax, py::arg("input"), dims, keepdim, Nogil());
   m.def("amin", amin, py::arg("input"), dims, keepdim, Nogil());

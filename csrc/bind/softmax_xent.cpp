@@ -6,8 +6,10 @@ namespace nn {
 
 void bind_softmax_xent(py::module_& module) {
   OpModule m(module, {Rounding::first_result, Mixed::by_first_array});
-  m.def("softmax", softmax, py::arg("input"), py::arg("dim"), py::arg("log"), Nogil());
-  m.def("softmax_backward", softmax_backward, py::arg("gy"), py::arg("y"), py::arg("dim"), py::arg("log"), Nogil());
+  OpModule native(module, {Rounding::first_result, Mixed::by_first_array, is_on_cuda});
+  native.def("softmax", softmax, py::arg("input"), py::arg("dim"), py::arg("log"), Nogil());
+  native.def("softmax_backward", softmax_backward, py::arg("gy"), py::arg("y"), py::arg("dim"), py::arg("log"),
+             Nogil());
   m.def(
       "nll_loss",
       [](const Array& x, const Array& target, const std::optional<Array>& weight, const std::string& reduction,

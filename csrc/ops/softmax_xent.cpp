@@ -151,9 +151,11 @@ Array softmax(const Array& input, int64_t dim, bool log) {
   return y;
 }
 
-Array softmax_backward(const Array& gradient, const Array& result, int64_t dim, bool log) {
+Array softmax_backward(const Array& given, const Array& result, int64_t dim, bool log) {
   const Extents e = around("softmax_backward", result.shape, dim);
-  check_same_device("softmax_backward", gradient, result);
+  check_same_device("softmax_backward", given, result);
+  const bool mixed = is_floating(given.dtype) && (is_half(given.dtype) || is_half(result.dtype));
+  const Array gradient = mixed ? cast(given, result.dtype) : given;
   check(gradient.dtype == result.dtype && gradient.shape == result.shape, "softmax_backward: expected a gradient ",
         result.shape, " of ", info(result.dtype).name, ", got ", gradient.shape, " of ", info(gradient.dtype).name);
   const Array gy = contiguous(gradient), y = contiguous(result), gx = empty(y.shape, y.dtype, y.device());

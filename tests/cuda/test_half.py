@@ -34,13 +34,19 @@ def values(x):
     return x.detach().float().cpu().numpy()
 
 
+def bits(x):
+    """Of NaN only that it is one."""
+    v = values(x)
+    return np.where(np.isnan(v), np.float32(np.nan), v).view(np.uint32)
+
+
 def expect_bits(got, expected, dtype):
     """What was computed in `dtype` beside what was computed of float32 copies, rounded."""
     got, expected = (list(y) if isinstance(y, (tuple, list)) else [y] for y in (got, expected))
     for g, e in zip(got, expected, strict=True):
         assert g.shape == e.shape
         assert g.dtype is (dtype if e.dtype is nc.float32 else e.dtype)
-        np.testing.assert_array_equal(values(g).view(np.uint32), values(e.to(g.dtype)).view(np.uint32))
+        np.testing.assert_array_equal(bits(g), bits(e.to(g.dtype)))
 
 
 def casts(function, *args):
@@ -159,6 +165,43 @@ def test_captured(dtype):
         nc.manual_seed(1)
         for g, e in zip(captured(x), expected, strict=True):
             np.testing.assert_array_equal(values(g), values(e))
+
+
+ROWS = {
+    "softmax": lambda x: x.softmax(-1),
+    "softmax of the first": lambda x: x.softmax(0),
+    "log_softmax": lambda x: x.log_softmax(-1),
+    "log_softmax of the second": lambda x: x.log_softmax(1),
+    "sum": lambda x: x.sum(),
+    "sum of rows": lambda x: x.sum(-1),
+    "sum of columns": lambda x: x.sum(0),
+    "mean": lambda x: x.mean(),
+    "mean of the second": lambda x: x.mean(1, keepdim=True),
+    "mean of outer ones": lambda x: x.mean((0, -1)),
+}
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 7), (5, 64), (2, 3, 9), (6, 33, 4), (2, 5000), (4100, 3), (0, 4), (3, 0)]
+)
+def test_rows_and_columns(name, shape, dtype):
+    compare(ROWS[name], drawn(shape, dtype), gradient="softmax" not in name)
+    compare(ROWS[name], drawn(shape, dtype, 1, extreme=True), gradient=False)
+
+
+@pytest.mark.parametrize("dtype", HALVES, ids=str)
+@pytest.mark.parametrize("softmax", [nc.softmax, nc.log_softmax])
+@pytest.mark.parametrize(("shape", "dim"), [((3, 7), 1), ((5, 64), 0), ((2, 33, 9), 1), ((2, 5000), 1), ((0, 4), 1)])
+def test_gradients_of_softmax(softmax, shape, dim, dtype):
+    """Of the results as they are kept, rounded."""
+    x, gy = drawn(shape, dtype).requires_grad_(), drawn(shape, dtype, 7)
+    y = softmax(x, dim)
+    (g,) = nc.autograd.grad(y, x, gy)
+    y, gy = y.detach().float(), gy.float()
+    given = (t._array for t in (gy, y))
+    expect_bits(g, nc.Tensor(nc._core.softmax_backward(*given, dim, softmax is nc.log_softmax)), dtype)
 
 
 def batch_norm(x, weight=None, bias=None):
