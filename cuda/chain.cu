@@ -19,20 +19,31 @@ int bytes_of(DType dtype) {
 }
 
 // A link over a loop, in parts where that is too long for places of 32 bits.
-void run_link(ChainArgs args, const LinkLoop& loop, const LaunchContext& ctx) {
+void run_link(ChainArgs args, const StridedLoop<3>& loop, const LaunchContext& ctx) {
   ChainLink& link = args.link[0];
   args.count = count_of(loop);
-  bool adjacent = loop.ndim == 1;
-  for (int n = 0; n < 3; ++n)
-    if (loop.data[n] != nullptr && loop.stride[n][0] != 1) adjacent = false;
+  bool adjacent = loop.ndim == 1 && loop.stride[0][0] == 1;
+  for (int n = 1; n < 3 && adjacent; ++n) {
+    adjacent = loop.data[n] == nullptr || loop.stride[n][0] == 1 || loop.stride[n][0] == 0;
+    link.operand[n - 1].single = adjacent && loop.data[n] != nullptr && loop.stride[n][0] == 0;
+  }
   if (!adjacent && !is_narrow(args.count)) {
-    const Halves<3> halves(loop,
-                           {bytes_of(link.dtype), bytes_of(link.operand[0].dtype), bytes_of(link.operand[0].dtype)});
+    const int element = bytes_of(link.operand[0].dtype);
+    const Halves<3> halves(loop, {bytes_of(link.dtype), element, element});
     run_link(args, halves.first, ctx);
     return run_link(args, halves.rest, ctx);
   }
   link.data = loop.data[0], link.operand[0].data = loop.data[1], link.operand[1].data = loop.data[2];
-  run(args, adjacent ? LinkLoop{} : loop, ctx);
+  LinkLoop strided;
+  if (!adjacent) {
+    link.operand[0].single = link.operand[1].single = false;
+    strided.ndim = loop.ndim;
+    for (int d = 0; d < loop.ndim; ++d) {
+      strided.extent[d] = NarrowDivisor(loop.shape[d]);
+      for (int n = 0; n < 3; ++n) strided.stride[n][d] = loop.stride[n][d];
+    }
+  }
+  run(args, strided, ctx);
 }
 
 // One link of operands and a result of these dtypes. Halves are computed in float32.
@@ -49,10 +60,10 @@ ChainArgs one_link(ChainKind kind, int op, DType result, DType operands, const d
 
 }  // namespace
 
-void chain(const ChainArgs& args, const LaunchContext& ctx) { run(args, {}, ctx); }
+void chain(const ChainArgs& args, const LaunchContext& ctx) { run(args, LinkLoop{}, ctx); }
 
 void interpret(int op, const UnaryArgs& args, const LaunchContext& ctx) {
-  LinkLoop loop{};
+  StridedLoop<3> loop{};
   loop.ndim = args.loop.ndim;
   for (int d = 0; d < loop.ndim; ++d) {
     loop.shape[d] = args.loop.shape[d];

@@ -95,12 +95,18 @@ struct Place {
   int left;
   bool whole;
 
-  // Where the turn-th lies in operand n of the loop; a chain has none.
+  // Where the turn-th lies in array n of the loop.
   __device__ __forceinline__ int64_t at(const LinkLoop& loop, int n, int turn) const {
     if (loop.ndim == 0) return first + turn;
-    int64_t places[3];
-    locate(loop, static_cast<uint32_t>(first + turn), places);
-    return n == 0 ? places[0] : n == 1 ? places[1] : places[2];
+    uint32_t i = static_cast<uint32_t>(first + turn);
+    int64_t place = 0;
+#pragma unroll 1
+    for (int d = loop.ndim - 1; d > 0; --d) {
+      const uint32_t rest = i / loop.extent[d];
+      place += static_cast<int64_t>(i - rest * loop.extent[d].number) * loop.stride[n][d];
+      i = rest;
+    }
+    return place + static_cast<int64_t>(i) * loop.stride[n][0];
   }
 };
 
@@ -121,8 +127,9 @@ __device__ __forceinline__ Lanes<T> read(const ChainOperand& x, const Slots<T>& 
     });
   } else {
     v = {};
+    const int turns = x.single ? 1 : kLanes;
 #pragma unroll 1
-    for (int turn = 0; turn < kLanes; ++turn) {
+    for (int turn = 0; turn < turns; ++turn) {
       T r{};
       if (turn < place.left) {
         const int64_t i = x.single ? 0 : place.at(loop, n, turn);
@@ -130,7 +137,7 @@ __device__ __forceinline__ Lanes<T> read(const ChainOperand& x, const Slots<T>& 
                                 [&]<class From>(From) { r = value_of<T>(static_cast<const From*>(x.data)[i]); });
       }
 #pragma unroll
-      for (int k = 0; k + 1 < kLanes; ++k) v.at[k] = v.at[k + 1];
+      for (int k = 0; k + 1 < kLanes; ++k) v.at[k] = x.single ? r : v.at[k + 1];
       v.at[kLanes - 1] = r;
     }
   }

@@ -4,6 +4,7 @@
 
 #include "core/kernels/chain.h"
 #include "core/kernels/elementwise.h"
+#include "cuda/divisor.cuh"
 
 namespace nn::cuda {
 
@@ -14,9 +15,13 @@ void interpret(int op, const UnaryArgs& args, const LaunchContext& ctx);
 void interpret(int op, const UnaryBackwardArgs& args, const LaunchContext& ctx);
 void interpret(int op, bool is_predicate, const BinaryArgs& args, const LaunchContext& ctx);
 
-// One link over strided arrays: what it writes and what it reads. A loop without dimensions: none, but a chain's
-// adjacent arrays.
-using LinkLoop = StridedLoop<3>;
+// How a link goes over strided arrays, the one that it writes and two that it reads, of fewer than 2^31 elements. A
+// loop without dimensions: all are adjacent.
+struct LinkLoop {
+  int ndim = 0;
+  NarrowDivisor extent[kMaxDims];
+  int64_t stride[3][kMaxDims];
+};
 
 // The kernels, one for each dtype that is computed with: chain.cu, chain_double.cu, chain_integer.cu.
 template <class T>

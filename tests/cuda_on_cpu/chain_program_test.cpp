@@ -58,7 +58,7 @@ struct Builder {
     expect(make_program(links, args) == links.size(), "room for all links", "a chain");
     return args;
   }
-  void run() const { cuda::run_chain<float>(program(), {}, ctx); }
+  void run() const { cuda::run_chain<float>(program(), cuda::LinkLoop{}, ctx); }
 };
 
 const int16_t kAdd = number_of<cuda::Add>(cuda::BinaryOps{}), kMul = number_of<cuda::Mul>(cuda::BinaryOps{}),
