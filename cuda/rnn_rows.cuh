@@ -39,8 +39,9 @@ __device__ __forceinline__ void multiply_rows(const T* a, int a_row, const T* w,
   }
 }
 
+// One block at a time, which may have all registers: the compiler's own choice spills one in double precision on 10.0.
 template <class T, class Unit>
-__global__ void __launch_bounds__(kThreads) forward_rows_kernel(RnnArgs x) {
+__global__ void __launch_bounds__(kThreads, 1) forward_rows_kernel(RnnArgs x) {
   NN_SHARED_DYNAMIC(T, shared);
   const int thread = threadIdx.x, H = static_cast<int>(x.H), width = Unit::gates * H;
   const int64_t first = int64_t{blockIdx.x} * kRows;
