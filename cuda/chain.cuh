@@ -13,11 +13,21 @@
 #pragma once
 
 #include "cuda/chain.h"
+#include "cuda/divisor.cuh"
 #include "cuda/half.h"
 #include "cuda/op_switch.cuh"
 #include "cuda/primitives.cuh"
 
 namespace nn::cuda {
+
+// How a link goes over strided arrays, the one that it writes and two that it reads, of fewer than 2^31 elements. A
+// loop without dimensions: all are adjacent.
+struct LinkLoop {
+  int ndim = 0;
+  NarrowDivisor extent[kMaxDims];
+  int64_t stride[3][kMaxDims];
+};
+
 namespace {
 
 template <class T>

@@ -4,7 +4,6 @@
 
 #include "core/kernels/chain.h"
 #include "core/kernels/elementwise.h"
-#include "cuda/divisor.cuh"
 
 namespace nn::cuda {
 
@@ -15,15 +14,8 @@ void interpret(int op, const UnaryArgs& args, const LaunchContext& ctx);
 void interpret(int op, const UnaryBackwardArgs& args, const LaunchContext& ctx);
 void interpret(int op, bool is_predicate, const BinaryArgs& args, const LaunchContext& ctx);
 
-// How a link goes over strided arrays, the one that it writes and two that it reads, of fewer than 2^31 elements. A
-// loop without dimensions: all are adjacent.
-struct LinkLoop {
-  int ndim = 0;
-  NarrowDivisor extent[kMaxDims];
-  int64_t stride[3][kMaxDims];
-};
-
 // The kernels, one for each dtype that is computed with: chain.cu, chain_double.cu, chain_integer.cu.
+struct LinkLoop;  // chain.cuh
 template <class T>
 void run_chain(const ChainArgs& args, const LinkLoop& loop, const LaunchContext& ctx);
 
