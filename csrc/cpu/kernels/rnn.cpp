@@ -29,7 +29,8 @@ NN_FN void store_part(Vec<T> x, T* p, int n) {
   n == Vec<T>::size ? x.store(p) : x.store(p, n);
 }
 
-// A matrix B [K, N], N in panels of the tile's width, each packed.
+// A matrix B [K, N], N in panels of the tile's width: packed, or, where its columns are adjacent and it is small enough
+// for the second-level cache as it lies, without the copy that would push other things out of there.
 template <class T>
 class Panels {
  public:
@@ -40,11 +41,15 @@ class Panels {
       : K_(K),
         width_(width),
         each_(ceil_div(width, NR)),
-        scratch_(static_cast<size_t>(groups * each_ * NR * K) * sizeof(T)) {
+        in_place_(b_col == 1 && K * b_row * static_cast<int64_t>(sizeof(T)) <= kSmall),
+        b_(b),
+        b_row_(b_row),
+        scratch_(in_place_ ? 0 : static_cast<size_t>(groups * each_ * NR * K) * sizeof(T)) {
+    if (in_place_) return;
     parallel_for(ctx, groups * each_, 1 + 40000 / (K * NR), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         const int64_t column = p / each_ * width + p % each_ * NR;
-        pack_panel<NR>(panel(p), K, min(NR, width - p % each_ * NR), b + column * b_col, b_row, b_col);
+        pack_panel<NR>(packed(p), K, min(NR, width - p % each_ * NR), b + column * b_col, b_row, b_col);
       }
     });
   }
@@ -55,10 +60,11 @@ class Panels {
     constexpr int64_t MR = TileSize<T>::MR;
     const int64_t height = ceil_div(rows, ceil_div(rows, MR));
     Tile<T> t{};
-    t.K = K_, t.a_row = a_row, t.a_col = 1, t.b_row = NR, t.c_row = c_row, t.accumulate = accumulate;
+    t.K = K_, t.a_row = a_row, t.a_col = 1, t.b_row = in_place_ ? b_row_ : NR, t.c_row = c_row;
+    t.accumulate = accumulate;
     for (int64_t p = 0; p < each_; ++p) {
       t.cols = static_cast<int>(min(NR, width_ - p * NR));
-      t.b = panel(group * each_ + p);
+      t.b = in_place_ ? b_ + group * width_ + p * NR : packed(group * each_ + p);
       t.col_bias = bias ? bias + p * NR : nullptr;
       for (int64_t i = 0; i < rows; i += height) {
         t.rows = static_cast<int>(min(height, rows - i));
@@ -69,9 +75,14 @@ class Panels {
   }
 
  private:
-  T* panel(int64_t p) const { return static_cast<T*>(scratch_.data) + p * NR * K_; }
+  static constexpr int64_t kSmall = 1 << 19;  // bytes
+
+  T* packed(int64_t p) const { return static_cast<T*>(scratch_.data) + p * NR * K_; }
 
   const int64_t K_, width_, each_;
+  const bool in_place_;
+  const T* const b_;
+  const int64_t b_row_;
   const Scratch scratch_;
 };
 
