@@ -2,11 +2,11 @@
 //
 // The idea: a step is a product, h [N, H] with W_hh [G H, H], and then a little arithmetic for each unit; steps wait
 // for each other, but the sequences of a batch do not. So threads share the batch, and each walks through all steps
-// alone, without meeting the others. W_hh is packed once, in the order in which the tile of gemm_tile.h reads it, and
-// stays in the second-level cache from step to step; the units are finished while their gates are in the first. What
-// backward needs is written in the same pass: the activated gates, the states before each step, and one number more. 2
-// N G H^2 operations a step; the bound is the multiply-add unit where a thread has some eight rows, the reading of W_hh
-// where it has one.
+// alone, without meeting the others. W_hh, packed once in the order in which the tile of gemm_tile.h reads it or read
+// where it lies, stays in the second-level cache from step to step; the units are finished while their gates are in the
+// first. What backward needs is written in the same pass: the activated gates, the states before each step, and one
+// number more. 2 N G H^2 operations a step; the bound is the multiply-add unit where a thread has some eight rows, the
+// reading of W_hh where it has one.
 #include "core/kernels/rnn.h"
 
 #include "core/parallel.h"
