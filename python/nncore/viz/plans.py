@@ -29,9 +29,8 @@ def plan(plan, repeats: int = 10):
         places = [k for k, row in enumerate(rows) if row.launch.kernel == name]
         times = [rows[k].seconds * 1e6 for k in places]
         above.bar(places, times, 0.9, color=f"C{i % 10}", hatch=["", "//", "..", "xx"][i // 10 % 4], label=name)
-    above.set(
-        ylabel="time [us]", yscale="log", title=f"{len(rows)} launches, {sum(r.seconds for r in rows) * 1e6:.3g} us"
-    )
+    total = _rounded(sum(row.seconds for row in rows) * 1e6)
+    above.set(ylabel="time [us]", yscale="log", title=f"{len(rows)} launches, {total} us")
     above.legend(ncols=2, fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     lives = _lives(plan)
     base = {}
@@ -42,8 +41,13 @@ def plan(plan, repeats: int = 10):
             [(first - 0.5, last - first + 1)], (base[address], size / 1024), color=f"C{i % 10}", ec="k", lw=0.3
         )
     below.set(xlabel="launch", ylabel="memory [KiB]", xlim=(-0.6, len(rows) - 0.4))
-    below.set_title(f"{len(lives)} arrays in {plan.native.memory_bytes / 1024:.4g} KiB", fontsize=10)
+    below.set_title(f"{len(lives)} arrays in {_rounded(plan.native.memory_bytes / 1024)} KiB", fontsize=10)
     return figure
+
+
+def _rounded(x: float) -> str:
+    """To three digits, and never with an exponent where it is large."""
+    return f"{x:,.0f}" if x >= 100 else f"{x:.3g}"
 
 
 def _lives(plan) -> list[tuple[int, int, int, int]]:
