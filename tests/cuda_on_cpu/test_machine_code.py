@@ -118,7 +118,7 @@ def test_instructions(compiled, name, instructions):
 
 
 # Kernels bound by memory: file, kernel with what it is made for, as in the mangled name, and how many there are; their
-# loads and stores where one side is of another width.
+# loads and stores where one side is of another width, as with halves, which are taken by four.
 WIDE = [
     ("elementwise", r"unary_kernelINS0_\d+(?:ReLU|GELU|Exp|Tanh|Sigmoid)E", 5),
     ("elementwise_backward", r"backward_kernelINS0_\d+(?:ReLU|GELU|Tanh|Sigmoid)E", 4),
@@ -128,8 +128,10 @@ WIDE = [
     ("chain_integer", r"chain_kernelI[il]", 2),
     ("gemm_vector", r"vector_rows_kernel", 2, "LDG.E.128"),
     ("gemm_vector", r"vector_columns_kernel", 1, "LDG.E.128"),
-    ("softmax_xent", r"softmax_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
-    ("softmax_xent", r"softmax_backward_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
+    ("softmax_xent", r"softmax_kernelINS0_\d+(?:Lane|Block)TeamENS0_5PlainI[fd]E", 4),
+    ("softmax_xent", r"softmax_kernelINS0_\d+(?:Lane|Block)TeamENS0_4HalfE", 2, "LDG.E.64", "STG.E.64"),
+    ("softmax_xent", r"softmax_backward_kernelINS0_\d+(?:Lane|Block)TeamENS0_5PlainI[fd]E", 4),
+    ("softmax_xent", r"softmax_backward_kernelINS0_\d+(?:Lane|Block)TeamENS0_4HalfE", 2, "LDG.E.64", "STG.E.64"),
     ("softmax_xent_loss", r"cross_entropy_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
     ("softmax_xent_loss", r"cross_entropy_backward_kernelINS0_\d+BlockTeamE[fd]", 2),
     ("softmax_xent_loss", r"scale_kernelINS0_\d+(?:Lane|Block)TeamE[fd]", 4),
@@ -140,13 +142,20 @@ WIDE = [
     ("strided_move", r"where_packed_kernel", 4),
     ("strided_move", r"fill_adjacent_kernel", 1, "STG.E.128"),
     ("strided_move", r"turn_kernelI[jt]", 2, "LDS", "STS"),
-    ("norm_rows", r"norm_rows_kernelINS0_\d+(?:Lane|Block)TeamE", 2),
-    ("norm_rows", r"norm_rows_backward_kernelINS0_\d+(?:Lane|Block)TeamE", 2),
-    ("pool_max", r"max_square_kernelILi2E", 1, "LDG.E.128", "STG.E.64"),
-    ("pool_max", r"max_pave_kernel", 1, "STG.E.128"),
-    ("pool_avg", r"avg_square_kernelILi2E", 1, "LDG.E.128", "STG.E.64"),
-    ("pool_avg", r"avg_pave_kernel", 1, "STG.E.128"),
-    ("norm_sums", r"norm_sums_kernelINS0_\d+(?:Lane|Block)TeamELb[01]", 4, "LDG.E.128"),
+    ("norm_rows", r"norm_rows_kernelINS0_\d+(?:Lane|Block)TeamENS0_5PlainIfE", 2),
+    ("norm_rows", r"norm_rows_kernelINS0_\d+(?:Lane|Block)TeamENS0_4HalfE", 2, "LDG.E.64", "STG.E.64"),
+    ("norm_rows", r"norm_rows_backward_kernelINS0_\d+(?:Lane|Block)TeamENS0_5PlainIfE", 2),
+    ("norm_rows", r"norm_rows_backward_kernelINS0_\d+(?:Lane|Block)TeamENS0_4HalfE", 2, "LDG.E.64", "STG.E.64"),
+    ("pool_max", r"max_square_kernelILi2ENS0_5PlainIfE", 1, "LDG.E.128", "STG.E.64"),
+    ("pool_max", r"max_square_kernelILi2ENS0_4HalfE", 1, "LDG.E.64"),
+    ("pool_max", r"max_pave_kernelINS0_5PlainIfE", 1, "STG.E.128"),
+    ("pool_max", r"max_pave_kernelINS0_4HalfE", 1, "STG.E.64"),
+    ("pool_avg", r"avg_square_kernelILi2ENS0_5PlainIfE", 1, "LDG.E.128", "STG.E.64"),
+    ("pool_avg", r"avg_square_kernelILi2ENS0_4HalfE", 1, "LDG.E.64"),
+    ("pool_avg", r"avg_pave_kernelINS0_5PlainIfE", 1, "STG.E.128"),
+    ("pool_avg", r"avg_pave_kernelINS0_4HalfE", 1, "STG.E.64"),
+    ("norm_sums", r"norm_sums_kernelINS0_\d+(?:Lane|Block)TeamENS0_5PlainIfE", 4, "LDG.E.128"),
+    ("norm_sums", r"norm_sums_kernelINS0_\d+(?:Lane|Block)TeamENS0_4HalfE", 4, "LDG.E.64"),
 ]
 
 
