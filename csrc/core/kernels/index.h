@@ -11,7 +11,7 @@ namespace nn {
 // one. index holds `count` adjacent int64 in [0, extent); `fault` tells of others. Where one slice of x is named
 // several times, the order is that of i.
 struct IndexArgs {
-  static constexpr bool takes_half = true;  // of CUDA, where bits are only moved
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   void* x;
   void* y;
@@ -27,7 +27,7 @@ struct IndexArgs {
 // operands are y, index and x, with the indexed dimension left out, whose steps are given. An index is in [0, extent);
 // `fault` tells of others.
 struct GatherArgs {
-  static constexpr bool takes_half = true;  // of CUDA, where bits are only moved
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   StridedLoop<3> loop;  // y, index, x
   int64_t count, extent;

@@ -17,7 +17,7 @@ namespace nn {
 // Where not `centered` (RMS norm), m is 0, v is the mean of x^2, and E[a] does not occur.
 // Arrays are contiguous and any extent may be 0. y may be x; gx may be gy. What is null is not computed.
 struct NormArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;  // of x, y, gy and gx; what belongs to channels is float32 where it has 16 bits
   int64_t N, G, K, S;
   bool batch, centered, fixed;

@@ -23,7 +23,7 @@ struct PoolGeometry {
 // first among equals, the last NaN among several; -inf and some position where the window holds none. A plane has fewer
 // than 2^31 elements. index may be null.
 struct MaxPoolArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   PoolGeometry geometry;
   const void* x;   // [planes, in...]
@@ -35,7 +35,7 @@ struct MaxPoolArgs {
 //   max_backward   gx[p, index[p, o]] += gy[p, o], from 0, in the order of o
 //   max_gather     gy[p, o] = gx[p, index[p, o]], the derivative of max_backward
 struct MaxPoolIndexArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   PoolGeometry geometry;
   void* gx;              // [planes, in...]
@@ -47,7 +47,7 @@ struct MaxPoolIndexArgs {
 // The divisor is `divisor` where that is not 0; otherwise the number of positions of the window that lie in the input,
 // or, with count_include_pad, in the input and its padding.
 struct AvgPoolArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   PoolGeometry geometry;
   bool count_include_pad;

@@ -25,7 +25,7 @@ struct RandomArgs {
 // mask[i] = word i >= threshold; y[i] = mask[i] ? x[i] * scale : x[i] * 0. All have `count` adjacent elements; y may be
 // x. `threshold` is p 2^32, up to 2^32 for p = 1.
 struct DropoutArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   const void* x;
   void* y;
@@ -38,7 +38,7 @@ struct DropoutArgs {
 
 // y[i] = mask[i] ? x[i] * scale : x[i] * 0
 struct MaskScaleArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   const void* x;
   const bool* mask;

@@ -10,8 +10,8 @@ namespace nn {
 // has at least one dimension, and any extent may be 0. Strides count elements.
 // y overlaps neither x nor center and is written whole. The order of joining depends on shapes and strides only.
 struct ReduceArgs {
-  static constexpr bool takes_half = true;  // of CUDA, for `sum`
-  DType dtype;                              // of x
+  static constexpr bool takes_half_on_gpu = true;  // for `sum`
+  DType dtype;                                     // of x
   const void* x;
   void* y;
   int kept_ndim;

@@ -9,7 +9,7 @@ namespace nn {
 // Softmax of x, seen as [outer, n, inner], over n: y = e^(x - m) / s, m = max x, s = sum e^(x - m); its logarithm
 // y = x - m - log s with `log`. Arrays are contiguous. Any extent may be 0. y may be x.
 struct SoftmaxArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   int64_t outer, n, inner;
   bool log;
@@ -20,7 +20,7 @@ struct SoftmaxArgs {
 // gx = y (gy - sum over n of gy y), or gx = gy - e^y sum gy with `log`, where y is the softmax or its logarithm.
 // gx may be gy.
 struct SoftmaxBackwardArgs {
-  static constexpr bool takes_half = true;  // of CUDA
+  static constexpr bool takes_half_on_gpu = true;
   DType dtype;
   int64_t outer, n, inner;
   bool log;
